@@ -1,0 +1,37 @@
+"""Compiles the hot modules with Cython where a C compiler is found; without one the same files run as plain Python.
+
+The list below is the one place that says which modules are compiled. PODPARTS_COMPILE=require makes a failed
+compilation an error (the image build sets it), PODPARTS_COMPILE=no skips it (the tests of the plain modules set it).
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+COMPILED = [
+    "podparts.wire.http1",
+    "podparts.proxy.sides",
+    "podparts.proxy.upstream",
+    "podparts.proxy.client",
+    "podparts.net.tls",
+]
+
+
+def extensions() -> list[Extension]:
+    mode = os.environ.get("PODPARTS_COMPILE", "try")
+    if mode == "no":
+        return []
+    from Cython.Build import cythonize
+
+    here = Path(__file__).parent
+    sources = {name: f"src/{name.replace('.', '/')}.py" for name in COMPILED}
+    modules = [
+        Extension(name, [path], optional=mode != "require", extra_compile_args=["-O2"])
+        for name, path in sources.items()
+        if (here / path).exists()
+    ]
+    return cythonize(modules, include_path=["src"], build_dir="build/cython", annotate=False)
+
+
+setup(ext_modules=extensions())
