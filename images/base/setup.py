@@ -15,6 +15,7 @@ COMPILED = [
     "podparts.wire.body",
     "podparts.proxy.sides",
     "podparts.proxy.upstream",
+    "podparts.proxy.exchange",
     "podparts.proxy.client",
     "podparts.proxy.tcp",
     "podparts.net.tls",

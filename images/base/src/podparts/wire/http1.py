@@ -389,7 +389,7 @@ class Head:
         if not authority or b"@" in authority or not all(CLASSES[c] & AUTHORITY for c in authority):
             return self._refuse(400, "the authority of the request target is malformed")
         self.absolute = True
-        return self._cut_names({b"host"})  # the target's authority replaces it (RFC 9112 3.2.2)
+        return self.cut_names({b"host"})  # the target's authority replaces it (RFC 9112 3.2.2)
 
     def _cut_nominated(self) -> int:
         """Second pass, rare: cut the fields that Connection names besides its own options."""
@@ -397,9 +397,9 @@ class Head:
         named -= {b"", b"close", b"keep-alive", b"upgrade"}
         if named & {b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"cookie"}:
             return self._refuse(400, "Connection names a field that must reach the other side")
-        return self._cut_names(named)
+        return self.cut_names(named)
 
-    def _cut_names(self, names: set[bytes]) -> int:
+    def cut_names(self, names: set[bytes]) -> int:
         """Keep every field with one of these names (lower case) from being passed on. Rare, so plain Python."""
         old = [(self.cuts[i], self.cuts[i + 1]) for i in range(0, self.cut_count, 2)]
         old += [(begin, finish) for name, begin, finish in self._lines() if name.lower() in names]
