@@ -23,7 +23,7 @@ from kit.servers import Haproxy, Nginx, Redis
 
 @pytest.hookimpl
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:
-    """Asynchronous tests run on uvloop, as the parts do; asyncio(loop_factories=["asyncio"]) as a mark asks otherwise."""
+    """Asynchronous tests run on uvloop; the mark asyncio(loop_factories=["asyncio"]) asks for the other."""
     marker = item.get_closest_marker("asyncio")
     names = marker.kwargs.get("loop_factories") if marker else None
     factories: dict[str, Callable[[], Any]] = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}

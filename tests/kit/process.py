@@ -1,9 +1,9 @@
 """Children: a part's console script, or any program, started the way an operator starts it and never left behind.
 
 A child gets exactly the environment that the test names (and PATH), so nothing of the developer's shell leaks in. What
-it prints goes to files: no pipe can fill up, and the log is still there when a test fails (conftest prints it). Each child
-leads its own process group, which is killed at the end together with what it started; should the test process itself be
-killed, the kernel kills the child (PR_SET_PDEATHSIG). It knows nothing of HTTP beyond asking the admin port.
+it prints goes to files: no pipe can fill up, and the log is still there when a test fails (conftest prints it). Each
+child leads its own process group, which is killed at the end together with what it started; should the test process
+itself be killed, the kernel kills the child (PR_SET_PDEATHSIG). It knows nothing of HTTP beyond asking the admin port.
 """
 
 import atexit

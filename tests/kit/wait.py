@@ -27,10 +27,18 @@ def _message(why: str, timeout: float, last: str, show: Show | None) -> str:
     return f"gave up after {timeout:g} s waiting until {why}; last seen: {last}{told}"
 
 
-def until(condition: Callable[[], T], *, timeout: float = 10.0, why: str, show: Show | None = None) -> T:
+def until(
+    condition: Callable[[], T],
+    *,
+    timeout: float = 10.0,
+    why: str,
+    show: Show | None = None,
+    longest_pause: float = LONGEST_PAUSE,
+) -> T:
     """Return the first true result of `condition`, asked again and again for `timeout` seconds.
 
-    `why` completes the sentence "waiting until …". Raises TimedOut.
+    `why` completes the sentence "waiting until …". A short `longest_pause` (seconds) is for what is being timed.
+    Raises TimedOut.
     """
     deadline = time.monotonic() + timeout
     pause = SHORTEST_PAUSE
@@ -44,7 +52,7 @@ def until(condition: Callable[[], T], *, timeout: float = 10.0, why: str, show: 
             last = repr(problem)
         if time.monotonic() >= deadline:
             raise TimedOut(_message(why, timeout, last, show))
-        time.sleep(pause)
+        time.sleep(min(pause, longest_pause))
         pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
