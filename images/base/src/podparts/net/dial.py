@@ -8,12 +8,14 @@ attempt at a time however many requests wait.
 import asyncio
 import socket
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Protocol
 
 from podparts.values import Address
 
 HOLD_PAUSE = 0.05  # seconds between attempts while an upstream refuses
 
+Make = Callable[[Any, object], asyncio.BaseProtocol]
 Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
 
 
@@ -36,7 +38,7 @@ class Dialer:
     def __init__(
         self,
         address: Address,
-        make: Callable[[Any, object], asyncio.BaseProtocol],
+        make: Make,
         spawn: Spawn,
         *,
         timeout: float,
@@ -77,6 +79,28 @@ class Dialer:
         self._noticed(reason)
         pool.dial_failed(status, reason)
 
+    async def watch(self, pool: Any, every: float) -> None:
+        """Try the upstream now and whenever `every` seconds passed without an exchange that proves it alive."""
+        seen = -1
+        while True:
+            used = pool.opened_total + pool.reused_total
+            if used == seen or seen < 0:
+                await self._try(pool)
+            seen = used
+            await asyncio.sleep(every)
+
+    async def _try(self, pool: Lender) -> None:
+        """One connection, closed at once."""
+        try:
+            up = await self._connect(pool, lambda pool, where: Probe())
+        except TimeoutError:
+            self._noticed(f"{self.address} did not accept a connection within {self._timeout:g} s")
+        except OSError as error:
+            self._noticed(f"cannot connect to {self.address}: {error.strerror or error}")
+        else:
+            up.transport.close()
+            self._noticed(None)
+
     async def _connect_or_hold(self, pool: Lender) -> object:
         """A connection; while the upstream refuses, try again until `hold` has passed."""
         loop = asyncio.get_running_loop()
@@ -94,18 +118,19 @@ class Dialer:
                 await asyncio.sleep(HOLD_PAUSE)
         raise last
 
-    async def _connect(self, pool: Lender) -> object:
+    async def _connect(self, pool: Lender, make: Make | None = None) -> Any:
         """One attempt at each address in turn. Raises TimeoutError or the last OSError."""
         loop = asyncio.get_running_loop()
+        make = make or self._make
         if self.address.path:
             async with asyncio.timeout(self._timeout):
                 path = self.address.path
-                return (await loop.create_unix_connection(lambda: self._make(pool, path), path))[1]
+                return (await loop.create_unix_connection(lambda: make(pool, path), path))[1]
         last: OSError | None = None
         for where in await self._addresses(pool):
             try:
                 async with asyncio.timeout(self._timeout):
-                    return (await loop.create_connection(lambda where=where: self._make(pool, where), *where))[1]  # type: ignore[misc]
+                    return (await loop.create_connection(partial(make, pool, where), *where))[1]
             except OSError as error:  # TimeoutError is one
                 last = error
         self._resolved_at = float("-inf")
@@ -138,6 +163,13 @@ class Dialer:
                 raise OSError(f"cannot resolve {host}: {error.strerror or error}") from None
             return []
         return sorted({(str(where[0]), port) for *_, where in answers})
+
+
+class Probe(asyncio.Protocol):
+    """A connection that is only there to see whether one can be had."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
 
 
 def is_ip(host: str) -> bool:

@@ -209,6 +209,7 @@ class Exchange(Downstream):
         self.up = None
         if self._may_retry(up):
             self.retried = True
+            self.forward.stats.retried += 1
             self._connect(True)
             return
         self.fail(status, reason)

@@ -7,7 +7,7 @@ cpdef double now() noexcept
 cdef class Stats:
     cdef readonly str label
     cdef public double total_seconds
-    cdef public long long received, sent
+    cdef public long long retried, sent
     cdef long long[6] by_class
     cdef long long[16] by_latency
     cdef double[16] bounds

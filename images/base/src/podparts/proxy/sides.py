@@ -38,7 +38,7 @@ class Stats:
     def __init__(self, label: str) -> None:
         self.label = label
         self.total_seconds = 0.0
-        self.received = self.sent = 0
+        self.retried = self.sent = 0
         if not cython.compiled:
             self.by_class = [0] * 6
             self.by_latency = [0] * 16
@@ -137,7 +137,7 @@ class Terms:
 class Upstream:
     """The server's side of an exchange, as a Downstream sees it."""
 
-    def begin(self, down: "Downstream", wire: bytes) -> None:
+    def begin(self, down: object, wire: bytes) -> None:
         """Start an exchange: the request head and what is there of its body."""
         raise NotImplementedError
 

@@ -32,7 +32,7 @@ GONE = 4
 class UpstreamConnection(Upstream):
     """One connection to a server. `address` is where it leads, for a pool whose name moved elsewhere."""
 
-    def __init__(self, pool: "Pool", address: object) -> None:
+    def __init__(self, pool: object, address: object) -> None:
         self.pool = pool
         self.address = address
         self.terms = pool.terms
@@ -261,6 +261,7 @@ class Pool:
             self.waiting.popleft().connected(up)
         else:
             up.parked = now()
+            up.reused = True  # it may be closed by the server while it waits: a request that it fails may be sent again
             self.idle.append(up)
 
     def opened(self, up: UpstreamConnection) -> None:

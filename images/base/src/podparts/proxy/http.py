@@ -1,0 +1,317 @@
+"""An HTTP/1.1 reverse proxy as a component uses it: settings, listeners, pools, metrics, logs and life in one place.
+
+    proxy = HttpProxy(settings, service, route)
+    app = proxy.pool("app", settings.upstream)
+    await proxy.listen(settings.listen)
+
+`route(exchange)` decides on each request (`podparts.proxy.decision`). What happens to bytes is the business of the
+compiled modules beside this one; here is what happens once per connection, per failure and per scrape.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal
+
+from podparts.metrics import Metric
+from podparts.net.dial import Dialer
+from podparts.net.listen import Listener, listen
+from podparts.net.proxy_header import ProxyHeader
+from podparts.proxy.client import ClientConnection
+from podparts.proxy.exchange import Exchange
+from podparts.proxy.sides import LATENCY_BUCKETS, Collect, Forward, Stats, Terms
+from podparts.proxy.sweep import Sweep
+from podparts.proxy.upstream import Pool, UpstreamConnection
+from podparts.service import Service
+from podparts.settings import CommonSettings, Problem, setting
+from podparts.values import Address, Duration, Network, Size
+from podparts.web import Answer
+
+Decision = Forward | Collect | Answer
+Make = Callable[[], asyncio.BaseProtocol]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxySettings(CommonSettings):
+    """What every HTTP proxy among the parts can be told. 0 switches a timeout or a limit off."""
+
+    connect_timeout: Duration = setting("5s", help="How long a connection to the upstream may take to open.")
+    upstream_wait: Duration = setting(
+        "2s", help="How long requests wait while the upstream refuses connections, as it does when it restarts."
+    )
+    upstream_idle_timeout: Duration = setting(
+        "4s",
+        help="How long an unused connection to the upstream is kept: less than the upstream keeps it (Node.js: 5 s), "
+        "or it may be closed under a request.",
+    )
+    upstream_connections: int = setting("512", help="Most connections to one upstream.")
+    upstream_queue: int = setting("1024", help="Most requests that wait for such a connection; more get 503.")
+    upstream_check: Duration = setting(
+        "2s", help="How often the upstream is tried while there is no traffic; decides readiness."
+    )
+    head_timeout: Duration = setting("15s", help="How long a client may take to send a request head (408).")
+    idle_timeout: Duration = setting("75s", help="How long a client's connection is kept between requests.")
+    stall_timeout: Duration = setting("60s", help="How long a client may neither send nor take more of a body (408).")
+    response_timeout: Duration = setting("60s", help="How long the upstream may be silent within an exchange (504).")
+    request_timeout: Duration = setting("0", help="How long a whole exchange may take (504).")
+    tunnel_timeout: Duration = setting("1h", help="How long a switched connection (WebSocket) may be silent.")
+    head_limit: Size = setting("32KiB", help="Largest request or response head (431, 502).")
+    target_limit: Size = setting("8KiB", help="Longest request target (414).")
+    body_limit: Size = setting("0", aliases=("CLIENT_MAX_BODY_SIZE",), help="Largest request body (413).")
+    max_connections: int = setting("20000", help="Most client connections at a time; more get 503.")
+    trusted_proxies: tuple[Network, ...] = setting(
+        "", example="10.0.0.0/8,127.0.0.1", help="Whose X-Forwarded-* and Forwarded fields are believed and continued."
+    )
+    forwarded: Literal["x", "rfc7239", "both", "none"] = setting(
+        "x", help="What the upstream is told of the client: X-Forwarded-For/-Proto/-Host, Forwarded, both or nothing."
+    )
+    workers: int = setting("1", help="Processes that share the listening ports, for more than one core.")
+
+    def problems(self) -> Iterable[Problem]:
+        yield from super().problems()
+        for name, least, most in (
+            ("workers", 1, 64),
+            ("max_connections", 1, 1_000_000),
+            ("upstream_connections", 1, 60_000),
+            ("upstream_queue", 0, 1_000_000),
+        ):
+            value = getattr(self, name)
+            if not least <= value <= most:
+                yield Problem(name.upper(), str(value), f"expected a number from {least} to {most}")
+        if not 1024 <= self.head_limit <= 1 << 20:
+            yield Problem("HEAD_LIMIT", str(self.head_limit), "expected a size from 1KiB to 1MiB")
+
+
+REQUESTS: Final = Metric(
+    "counter",
+    "requests_total",
+    "Exchanges that ended, by who answered and status class; 4xx holds 499 for clients that went away.",
+    ("upstream", "status"),
+)
+DURATION: Final = Metric(
+    "histogram",
+    "request_duration_seconds",
+    "From the request's head to the end of the answer.",
+    ("upstream",),
+    buckets=LATENCY_BUCKETS,
+)
+SENT: Final = Metric("counter", "response_body_bytes_total", "Bytes of response bodies sent.", ("upstream",))
+RETRIES: Final = Metric("counter", "retries_total", "Requests sent again after a dead connection.", ("upstream",))
+IN_FLIGHT: Final = Metric("gauge", "requests_in_flight", "Exchanges that are under way.")
+CLIENTS: Final = Metric("gauge", "client_connections", "Open client connections.")
+ACCEPTED: Final = Metric("counter", "client_connections_total", "Client connections accepted.")
+UPSTREAMS: Final = Metric("gauge", "upstream_connections", "Connections to upstreams.", ("upstream", "state"))
+OPENED: Final = Metric("counter", "upstream_connections_opened_total", "Connections opened.", ("upstream",))
+FAILED: Final = Metric("counter", "upstream_connect_failures_total", "Connections that did not open.", ("upstream",))
+WAITING: Final = Metric("gauge", "upstream_waiting", "Requests that wait for a connection.", ("upstream",))
+REFUSED: Final = Metric("counter", "upstream_queue_refused_total", "Requests refused, queue full.", ("upstream",))
+
+PROXY_METRICS: Final = (
+    REQUESTS, DURATION, SENT, RETRIES, IN_FLIGHT, CLIENTS, ACCEPTED, UPSTREAMS, OPENED, FAILED, WAITING, REFUSED,
+)  # fmt: skip
+
+
+class HttpProxy:
+    """One component's proxy. `drop` names request fields that clients must not set, `hide` response fields that the
+    component sets itself (lower case)."""
+
+    def __init__(
+        self,
+        settings: ProxySettings,
+        service: Service,
+        route: Callable[[Exchange], Decision],
+        *,
+        drop: tuple[bytes, ...] = (),
+        hide: tuple[bytes, ...] = (),
+    ) -> None:
+        self.settings = settings
+        self.service = service
+        self.terms = terms_of(settings, route, self._report, drop, hide)
+        self.pools: dict[str, Pool] = {}
+        self.stats: dict[str, Stats] = {"self": self.terms.own}
+        self._listeners: list[Listener] = []
+        self._accepted = 0
+        self._sweep = Sweep(
+            self.terms,
+            self.pools.values,
+            interval=sweep_interval(settings),
+            upstream_idle=settings.upstream_idle_timeout or float("inf"),
+        )
+        service.metrics.before_collect(self._collect)
+        service.in_flight(lambda: self.terms.in_flight)
+        service.on_stopping(self._say_goodbye)
+        service.on_drain(self.drain)
+        service.on_stop(self.stop)
+
+    # ---- what a component says
+
+    def pool(self, name: str, address: Address) -> Pool:
+        """Connections to an upstream; whether it can be reached becomes the condition `upstream NAME` of readiness."""
+        settings = self.settings
+        condition = self.service.health.condition(f"upstream {name}", startup=False)
+
+        def noticed(reason: str | None) -> None:
+            condition.ok() if reason is None else condition.fail(reason)
+
+        dialer = Dialer(
+            address,
+            UpstreamConnection,
+            self.service.tasks.start,
+            timeout=settings.connect_timeout,
+            hold=settings.upstream_wait,
+            noticed=noticed,
+        )
+        pool = Pool(name, self.terms, dialer, settings.upstream_connections, settings.upstream_queue)
+        self.pools[name] = pool
+        self.service.tasks.start(f"watch {name}", dialer.watch(pool, settings.upstream_check))
+        return pool
+
+    def forward(self, pool: Pool, label: str = "", **edits: bytes) -> Forward:
+        """The decision to forward to a pool, counted under `label` (the pool's name unless given)."""
+        label = label or pool.name
+        stats = self.stats.setdefault(label, Stats(label))
+        return Forward(pool, label, stats=stats, **edits)
+
+    async def listen(
+        self,
+        address: Address,
+        *,
+        scheme: bytes = b"http",
+        wrap: Callable[[Make], asyncio.BaseProtocol] | None = None,
+        opened: Callable[[ClientConnection], None] = lambda connection: None,
+        proxy_protocol: bool = False,
+    ) -> Listener:
+        """Serve clients at the address.
+
+        `wrap(make)` puts a protocol (TLS) around the one that `make()` makes; `opened(connection)` may set `identity`
+        and `info`; `proxy_protocol` expects a PROXY header (v1 or v2) from a trusted proxy first. Raises CannotBind.
+        """
+
+        def connection(peer: str | None = None) -> asyncio.BaseProtocol:
+            make = partial(ClientConnection, self.terms, scheme, partial(self._opened, peer, opened))
+            return wrap(make) if wrap else make()
+
+        def behind_proxy() -> asyncio.BaseProtocol:
+            return ProxyHeader(connection, self.trusts, self.settings.head_timeout, self._bad_header)
+
+        factory = behind_proxy if proxy_protocol else connection
+        listener = await listen(address, factory, reuse_port=self.service.reuse_port)
+        self._listeners.append(listener)
+        return listener
+
+    def trusts(self, peer: str) -> bool:
+        """Whether what this peer says about the client is believed."""
+        return any(peer in network for network in self.settings.trusted_proxies)
+
+    # ---- life
+
+    def _opened(self, peer: str | None, opened: Callable[[ClientConnection], None], connection: ClientConnection) -> None:
+        connection.peer = peer or peer_of(connection.transport)
+        connection.trusts_peer = bool(self.settings.trusted_proxies) and self.trusts(connection.peer)
+        self._accepted += 1
+        opened(connection)
+        self._sweep.wake()
+        if len(self.terms.exchanges) >= self.settings.max_connections:
+            self._report(503, connection, "MAX_CONNECTIONS clients are connected")
+            self.terms.own.count(503, 0.0)
+            connection.send_refusal(503)
+
+    def _say_goodbye(self) -> None:
+        """Stopping: every answer from now on is its connection's last, so that clients go elsewhere."""
+        self.terms.draining = True
+
+    def drain(self) -> None:
+        """Accept no more, close what is idle."""
+        self.terms.draining = True
+        for listener in self._listeners:
+            listener.close()
+        for exchange in list(self.terms.exchanges):
+            exchange.drain()
+
+    async def stop(self) -> None:
+        """End whatever is left."""
+        self._sweep.stop()
+        for exchange in list(self.terms.exchanges):
+            exchange.abort()
+        for pool in self.pools.values():
+            pool.close()
+
+    # ---- observing
+
+    def _report(self, status: int, exchange: Exchange, reason: str) -> None:
+        """One line per refusal or failure, at most one a second of a kind; the client learns the status alone."""
+        log = self.service.log.limited(f"{status} {reason}", per=1.0)
+        head = exchange.head
+        say = log.warning if status >= 500 else log.info
+        say(
+            "request failed" if status >= 500 else "request refused",
+            status=status,
+            reason=reason,
+            peer=exchange.peer,
+            request=head.data[head.start : head.start + 120].partition(b"\r\n")[0].decode("latin-1"),
+            upstream=exchange.forward.label if exchange.forward else "self",
+        )
+
+    def _bad_header(self, peer: str, reason: str) -> None:
+        self.service.log.limited(f"proxy header {reason}", per=1.0).info("connection refused", reason=reason, peer=peer)
+        self.terms.own.count(400, 0.0)
+
+    def _collect(self) -> None:
+        """Copy the data plane's counters into the registry, before each scrape."""
+        metrics = self.service.metrics
+        for label, stats in self.stats.items():
+            for name, count in stats.classes().items():
+                if count:
+                    metrics[REQUESTS].set(count, label, name)
+            metrics[DURATION].load(stats.latencies(), stats.total_seconds, label)
+            metrics[SENT].set(stats.sent, label)
+            metrics[RETRIES].set(stats.retried, label)
+        metrics[IN_FLIGHT].set(self.terms.in_flight)
+        metrics[CLIENTS].set(len(self.terms.exchanges))
+        metrics[ACCEPTED].set(self._accepted)
+        for name, pool in self.pools.items():
+            metrics[UPSTREAMS].set(len(pool.idle), name, "idle")
+            metrics[UPSTREAMS].set(pool.open - len(pool.idle), name, "active")
+            metrics[OPENED].set(pool.opened_total, name)
+            metrics[FAILED].set(pool.failed_total, name)
+            metrics[WAITING].set(len(pool.waiting), name)
+            metrics[REFUSED].set(pool.refused_total, name)
+
+
+def terms_of(
+    settings: ProxySettings,
+    route: Callable[[Exchange], Decision],
+    report: Callable[[int, Exchange, str], None],
+    drop: tuple[bytes, ...],
+    hide: tuple[bytes, ...],
+) -> Terms:
+    """The settings as the compiled modules take them."""
+    terms = Terms(route, report, drop, hide)
+    for name in (
+        "head_limit", "target_limit", "body_limit", "head_timeout", "idle_timeout", "stall_timeout",
+        "response_timeout", "request_timeout", "tunnel_timeout",
+    ):  # fmt: skip
+        setattr(terms, name, getattr(settings, name))
+    terms.x_forwarded = settings.forwarded in ("x", "both")
+    terms.forwarded = settings.forwarded in ("rfc7239", "both")
+    return terms
+
+
+def sweep_interval(settings: ProxySettings) -> float:
+    """Seconds between looks at all connections: a tenth of the shortest timeout, at most a quarter of a second."""
+    timeouts = (
+        settings.head_timeout,
+        settings.idle_timeout,
+        settings.stall_timeout,
+        settings.response_timeout,
+        settings.request_timeout,
+        settings.upstream_idle_timeout,
+    )
+    return max(0.02, min([0.25, *(timeout / 10 for timeout in timeouts if timeout)]))
+
+
+def peer_of(transport: asyncio.BaseTransport) -> str:
+    """The client's IP address as the transport knows it; `unix` for a local socket."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) else "unix"
