@@ -73,6 +73,7 @@ class Service:
         self.draining = False
         self.loop: asyncio.AbstractEventLoop
         self._serve = serve
+        self._on_stopping: list[Callable[[], None]] = []
         self._on_drain: list[Callable[[], None]] = []
         self._on_stop: list[Callable[[], Awaitable[None]]] = []
         self._in_flight: list[Callable[[], int]] = []
@@ -95,6 +96,10 @@ class Service:
     def reuse_port(self) -> bool:
         """Whether listeners must set SO_REUSEPORT."""
         return self.workers > 1
+
+    def on_stopping(self, callback: Callable[[], None]) -> None:
+        """Called as soon as stopping is asked for, before SHUTDOWN_DELAY: what is new may go elsewhere."""
+        self._on_stopping.append(callback)
 
     def on_drain(self, callback: Callable[[], None]) -> None:
         """Called once: stop accepting, close what is idle, let the rest finish."""
@@ -119,6 +124,8 @@ class Service:
         self.health.stopping("stopping")
         self._note_ready()
         self._stop_asked.set()
+        for callback in self._on_stopping:
+            self._survive("stopping callback crashed", callback)
 
     def failed(self, reason: str) -> None:
         """Stops because something is broken that cannot heal; exit code 1."""

@@ -137,7 +137,7 @@ class Terms:
 class Upstream:
     """The server's side of an exchange, as a Downstream sees it."""
 
-    def begin(self, down: object, wire: bytes) -> None:
+    def begin(self, down: "Downstream", wire: bytes) -> None:
         """Start an exchange: the request head and what is there of its body."""
         raise NotImplementedError
 
