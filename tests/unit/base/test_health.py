@@ -22,21 +22,21 @@ def test_started_stays_true_when_a_condition_fails_later() -> None:
     health = Health()
     upstream = health.condition("upstream")
     upstream.ok()
-    assert health.started
+    assert (health.started, health.ready) == (True, True)
     upstream.fail("refused")
-    assert health.started
-    assert not health.ready
+    assert (health.started, health.ready) == (True, False)
     assert health.reasons() == ["upstream: refused"]
 
 
 def test_a_condition_that_matters_only_at_start_does_not_unready() -> None:
     health = Health()
     first = health.condition("first fetch", ready=False)
-    assert not health.ready
+    seen = [health.ready]
     first.ok()
-    assert health.ready
+    seen.append(health.ready)
     first.fail("later")
-    assert health.ready
+    seen.append(health.ready)
+    assert seen == [False, True, True]
 
 
 def test_each_change_is_noted_once() -> None:
@@ -65,11 +65,12 @@ def test_live_depends_on_the_turning_of_the_loop_alone() -> None:
     health = Health(clock=lambda: now)
     health.condition("upstream").fail("refused")
     now = LOOP_STUCK_AFTER - 1
-    assert health.live
+    seen = [health.live]
     now = LOOP_STUCK_AFTER
-    assert not health.live
+    seen.append(health.live)
     health.turn()
-    assert health.live
+    seen.append(health.live)
+    assert seen == [True, False, True]
 
 
 def test_a_name_is_taken_once() -> None:

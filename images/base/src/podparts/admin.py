@@ -87,7 +87,7 @@ def quit(request: Request, stop: Callable[[str], None]) -> Answer:
 
 def is_from_this_pod(peer: str) -> bool:
     """Whether a connection came over the loopback interface or a Unix socket (whose peer has no address)."""
-    return peer in ("", "::1") or peer.startswith(("127.", "::ffff:127.", "unix:"))
+    return peer in ("unix", "::1") or peer.startswith(("127.", "::ffff:127."))
 
 
 def index(part: str, endpoints: Iterable[Endpoint]) -> Answer:

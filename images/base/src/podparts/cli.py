@@ -4,6 +4,7 @@ A user meets it as `docker run IMAGE --check`. Only a run imports asyncio and th
 and the rest answer at once.
 """
 
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
@@ -12,6 +13,7 @@ from podparts import errors
 from podparts.part import Part
 from podparts.settings import Problem, SettingsError, declared, environment, load
 
+_WORKER: Final = "--worker="  # from a supervisor to its workers; not for people
 OPTIONS: Final = (
     ("--check", "check the environment, say every problem, and exit: 0 good, 2 not"),
     ("--settings", "list the settings (--settings=json for machines)"),
@@ -27,6 +29,8 @@ def run(part: Part[Any], arguments: list[str] | None = None) -> NoReturn:
     environ = environment()
     if not given:
         sys.exit(_serve(part, environ))
+    if given[0].startswith(_WORKER):
+        sys.exit(_serve(part, environ, given[0].removeprefix(_WORKER)))
     command = _COMMANDS.get(given[0])
     if command is None or len(given) > 1:
         _say(usage(part), error=True)
@@ -34,15 +38,18 @@ def run(part: Part[Any], arguments: list[str] | None = None) -> NoReturn:
     sys.exit(command(part, environ))
 
 
-def _serve(part: Part[Any], environ: Mapping[str, str]) -> int:
+def _serve(part: Part[Any], environ: Mapping[str, str], seat: str | None = None) -> int:
+    # As PID 1 a process ignores what it has no handler for, and importing takes a while in which one may be stopped.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(errors.STOPPED))
     try:
         settings = load(part.settings, environ)
     except SettingsError as error:
         _log_problems(part, environ, error.problems)
         return errors.BAD_SETTINGS
     from podparts.service import serve_forever
+    from podparts.workers import WorkerSeat
 
-    return serve_forever(part, settings)
+    return serve_forever(part, settings, None if seat is None else WorkerSeat.parse(seat))
 
 
 def _log_problems(part: Part[Any], environ: Mapping[str, str], problems: tuple[Problem, ...]) -> None:

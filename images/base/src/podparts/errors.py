@@ -1,4 +1,4 @@
-"""How a process ends: its exit codes, and the one failure that is answered by a sentence instead of a traceback.
+"""How a process ends: its exit codes, and the one failure that is told by a sentence instead of a traceback.
 
 Knows nothing about services, sockets or logs.
 """
@@ -20,4 +20,8 @@ EXIT_CODES = (
 
 
 class StartError(Exception):
-    """The part cannot do its work here and says why in one sentence, which the operator reads; exit code 1."""
+    """The part cannot do its work here and says why in one sentence, for the operator."""
+
+    def __init__(self, reason: str, code: int = FAILED) -> None:
+        super().__init__(reason)
+        self.code = code

@@ -58,12 +58,13 @@ class Health:
         self._started = False
         self._stopping: str | None = None
         self._last_turn = clock()
+        self.on_change: Callable[[], None] = lambda: None
 
     def condition(self, name: str, *, ready: bool = True, startup: bool = True) -> Condition:
         """Adds a condition. `ready`: it must hold for traffic; `startup`: it must have held once to be started."""
         if name in self._conditions:
             raise ValueError(f"there is a condition {name} already")
-        found = Condition(name, ready=ready, startup=startup, note=self._note)
+        found = Condition(name, ready=ready, startup=startup, note=self._noted)
         self._conditions[name] = found
         return found
 
@@ -74,6 +75,10 @@ class Health:
     def __iter__(self) -> Iterator[Condition]:
         return iter(self._conditions.values())
 
+    def _noted(self, condition: Condition) -> None:
+        self._note(condition)
+        self.on_change()
+
     def turn(self) -> None:
         """The event loop went round."""
         self._last_turn = self._clock()
@@ -81,6 +86,7 @@ class Health:
     def stopping(self, reason: str) -> None:
         """From now on not ready, whatever the conditions say."""
         self._stopping = reason
+        self.on_change()
 
     @property
     def started(self) -> bool:

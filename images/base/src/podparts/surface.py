@@ -31,10 +31,10 @@ def settings_surface(settings: type[CommonSettings]) -> list[dict[str, Any]]:
 
 def all_metrics(part: Part[Any]) -> tuple[Metric, ...]:
     """The part's own metrics, then those of every part."""
+    from podparts.life import LIFE_METRICS
     from podparts.process import PROCESS_METRICS
-    from podparts.service import CONTRACT_METRICS
 
-    return (*part.metrics, *CONTRACT_METRICS, OVERFLOWS, *PROCESS_METRICS)
+    return (*part.metrics, *LIFE_METRICS, OVERFLOWS, *PROCESS_METRICS)
 
 
 def surface(part: Part[Any]) -> dict[str, Any]:
