@@ -4,6 +4,7 @@ Both are driven from outside only: llhttp does not tell how a body is framed, so
 bytes and watching where the message ends.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import h11
@@ -20,6 +21,8 @@ class Message:
     begun: int = 0
     headed: int = 0
     ended: int = 0
+    keep_alive: bool = False
+    keeps_alive: Callable[[], bool] = bool
 
     def on_message_begin(self) -> None:
         self.begun += 1
@@ -32,6 +35,7 @@ class Message:
 
     def on_headers_complete(self) -> None:
         self.headed += 1
+        self.keep_alive = bool(self.keeps_alive())  # asked now, because llhttp forgets it with the end of the message
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -47,6 +51,7 @@ class Llhttp:
         self.message = Message()
         make = httptools.HttpResponseParser if responses else httptools.HttpRequestParser
         self.parser = make(self.message)
+        self.message.keeps_alive = self.parser.should_keep_alive
         self.error = ""
         self.upgraded = False
 
@@ -63,6 +68,11 @@ class Llhttp:
             else:
                 self.error = f"{type(problem).__name__}: {problem}"
         return self
+
+    @property
+    def status(self) -> int:
+        """A response's status code; 0 of a request."""
+        return self.parser.get_status_code() if isinstance(self.parser, httptools.HttpResponseParser) else 0
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from podparts.wire.http1 import Head
-
 from fuzz import rules
 from fuzz.heads import Bodies, Heads
 from fuzz.readers import Llhttp
+from podparts.wire.http1 import Head
 
 H11_EVERY = 16  # h11 takes twenty times as long as we do
 CUTS_EVERY = 512  # reading from each prefix costs as much as the head is long

@@ -1,6 +1,6 @@
 """A part that is nothing but the library's HTTP proxy: what the data plane's tests and benchmarks run.
 
-    python -m kit.plain_proxy        LISTEN, UPSTREAM, PROXY_PROTOCOL and all of ProxySettings in the environment
+python -m kit.plain_proxy        LISTEN, UPSTREAM, PROXY_PROTOCOL and all of ProxySettings in the environment
 """
 
 from dataclasses import dataclass
