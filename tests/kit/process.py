@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from kit.ports import free_port
 from kit.wait import until
@@ -119,24 +120,30 @@ class Child:
         self._popen.wait()
         alive.discard(self)
 
-    def __enter__(self) -> "Child":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.kill()
 
 
+def command(name: str) -> list[str]:
+    """What starts a part: the console script of its image, or Python with the part's file."""
+    if name.endswith(".py"):
+        return [sys.executable, name]
+    assert script(name).exists(), f"{script(name)} is missing: make setup"
+    return [str(script(name))]
+
+
 class Part(Child):
-    """A part of ours by the name of its image, with an admin port of its own."""
+    """A part of ours by the name of its image (or a part's Python file), with an admin port of its own."""
 
     def __init__(
         self, name: str, *arguments: str, env: Mapping[str, object] | None = None, cwd: Path | None = None
     ) -> None:
-        script = SCRIPTS / name
-        assert script.exists(), f"{script} is missing: make setup"
         env = {"ADMIN_LISTEN": f"127.0.0.1:{free_port()}", "SHUTDOWN_DELAY": "0"} | dict(env or {})
         self.admin_port = int(str(env["ADMIN_LISTEN"]).rpartition(":")[2])
-        super().__init__([script, *arguments], env, cwd)
+        super().__init__([*command(name), *arguments], env, cwd)
 
     def admin(self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Status and body that the admin port answers."""
@@ -151,6 +158,16 @@ class Part(Child):
         if self.code is not None:
             raise EndedEarly(f"{self.name} ended with {self.code}\n{self.log()}")
         return self.admin("/readyz")[0] == 200
+
+    def live(self) -> bool:
+        """Whether /livez says yes now."""
+        if self.code is not None:
+            raise EndedEarly(f"{self.name} ended with {self.code}\n{self.log()}")
+        return self.admin("/livez")[0] == 200
+
+    def until_live(self, timeout: float = 10.0) -> "Part":
+        until(self.live, timeout=timeout, why=f"{self.name} is alive", show=self.log)
+        return self
 
     def until_ready(self, timeout: float = 10.0) -> "Part":
         until(self.ready, timeout=timeout, why=f"{self.name} is ready", show=self.log)
