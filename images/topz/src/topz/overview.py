@@ -1,0 +1,234 @@
+"""The main page's parts from top to bottom: facts, banner, containers, time travel, a chosen process, the table. Pure."""
+
+from __future__ import annotations
+
+from topz import units
+from topz.markup import Markup, join, tag
+from topz.page import History, link
+from topz.plots import area, bar
+from topz.proc import STATES
+from topz.recorder import Row
+from topz.sample import Container
+from topz.scene import PERCENTS, Scene, View
+from topz.table import table
+
+
+def overview(scene: Scene, view: View, history: History, keep: float) -> Markup:
+    """All below the header."""
+    chosen = next((row for row in scene.rows if row.identity.pid == view.pid), None) if view.pid is not None else None
+    return join(
+        facts(scene, view),
+        banner(scene),
+        containers(scene, view, history),
+        travel(scene, view, history, keep),
+        detail(scene, view, history, chosen) if view.pid is not None else None,
+        tools(scene, view),
+        table(scene, view),
+    )
+
+
+def facts(scene: Scene, view: View) -> Markup:
+    """The machine in one line."""
+    used = sum(row.cpu for row in scene.rows)
+    running = sum(row.state == "R" for row in scene.rows)
+    machine = scene.machine
+    state, text = ("past", "recorded") if not scene.live else ("paused", "paused") if view.paused else ("live", "live")
+    items: list[Markup] = [
+        tag("span", tag("span", class_="dot"), tag("span", text), class_=f"status {state}"),
+        tag("span", tag("b", units.time_of_day(scene.time)), " UTC"),
+        tag("span", tag("b", str(len(scene.rows))), f" processes, {running} running"),
+        tag("span", tag("b", units.cores(used)), f" of {machine.processors} cores"),
+        tag("span", tag("b", units.size(machine.memory_bytes - machine.memory_available)), f" of {units.size(machine.memory_bytes)} memory"),
+        tag("span", "load ", tag("b", " ".join(f"{load:.2f}" for load in machine.load))),
+    ]
+    items += [_pressure(f"{resource} pressure", pressure.some) for resource, pressure in machine.pressure.items() if pressure.some >= 0.01]
+    return tag("div", *items, class_="facts", role="status")
+
+
+def _pressure(name: str, share: float) -> Markup:
+    return tag("span", f"{name} ", tag("b", f"{share * 100:.0f}%"), class_="high" if share >= 0.4 else "warm" if share >= 0.1 else None)
+
+
+def banner(scene: Scene) -> Markup | None:
+    """Says when only topz itself is seen, how that is known and what to do."""
+    if scene.sharing.shared and not scene.notes:
+        return None
+    lines: list[Markup] = []
+    if not scene.sharing.shared:
+        lines += [
+            tag("p", tag("b", "The PID namespace is not shared: "), "only topz's own container is seen. ", scene.sharing.reason),
+            tag("p", "In a pod set ", tag("code", "shareProcessNamespace: true"), "; with docker use ", tag("code", "--pid=container:NAME"), "; in compose ", tag("code", 'pid: "service:NAME"'), "."),
+        ]  # fmt: skip
+    lines += [tag("p", note) for note in scene.notes]
+    return tag("div", *lines, class_="banner", role="alert")
+
+
+def containers(scene: Scene, view: View, history: History) -> Markup:
+    """A card for each container, the busiest first, topz itself last."""
+    order = sorted(scene.containers.values(), key=lambda one: (one.about.own, -one.resident_bytes))
+    return tag("section", *[card(scene, view, one, history) for one in order[:60]], class_="cards", aria_label="Containers")
+
+
+def card(scene: Scene, view: View, one: Container, history: History) -> Markup:
+    """One container: what it uses of what it may use, and the last minutes."""
+    about, machine = one.about, scene.machine
+    threads = f"{one.processes} process{'es' if one.processes != 1 else ''}, {one.threads} thread{'s' if one.threads != 1 else ''}"
+    names = [about.runtime, about.container_id[:12] if about.container_id[:12] not in about.label else "", threads, "topz itself" if about.own else ""]
+    title = f"Recognised by: {about.evidence}. Limits: {about.limits_from}."
+    word = f"container:{about.label.split()[0].lower()}"
+    cpu, memory = history.cpu.get(about.key, []), history.memory.get(about.key, [])
+    return tag(
+        "article",
+        tag("h2", tag("a", about.label, href=link(view, words=word if view.words != word else ""))),
+        tag("div", " · ".join(name for name in names if name), class_="sub"),
+        _gauge("CPU", "cpu", one.cpu_share(machine), units.cores(one.cpu), f"of {one.cpu_limit:.2g} cores" if one.cpu_limit else f"cores, no limit seen ({machine.processors} in all)"),
+        _gauge("Memory", "mem", one.memory_share(machine), units.size(one.memory_bytes), f"of {units.size(one.memory_limit)}" if one.memory_limit else "no limit seen" if one.whole else "resident, no limit seen"),
+        tag(
+            "div",
+            _small_plot(cpu, "cpu", "CPU", units.cores),
+            _small_plot(memory, "mem", "Memory", units.size),
+            class_="plots",
+        ),
+        _pressures(one),
+        class_="card",
+        title=title,
+    )  # fmt: skip
+
+
+def _gauge(name: str, kind: str, share: float, figure: str, of: str) -> Markup:
+    return tag(
+        "div",
+        tag("span", name, class_="name"),
+        tag("span", tag("b", figure), " ", tag("span", of), class_="figure"),
+        tag("span", f"{share * 100:.0f}%", class_="share"),
+        bar(share, kind),
+        class_="gauge",
+    )
+
+
+def _small_plot(points: list[tuple[float, float]], kind: str, name: str, unit: object) -> Markup:
+    top = max((value for _, value in points), default=0.0)
+    peak = unit(top) if callable(unit) else ""
+    return tag("figure", area(points, top * 1.1, kind, f"{name}, peak {peak}"), tag("figcaption", tag("span", name), tag("span", f"peak {peak}")))
+
+
+def _pressures(one: Container) -> Markup | None:
+    items = [_pressure(resource, pressure.some) for resource, pressure in one.pressure.items()]
+    if one.throttled is not None and one.cpu_limit:
+        items.append(_pressure("throttled", one.throttled))
+    if one.oom_kills is not None:
+        items.append(tag("span", "OOM kills ", tag("b", str(one.oom_kills)), class_="high" if one.oom_kills else None))
+    return tag("div", tag("span", "pressure:") if one.pressure else None, *items, class_="pressures") if items else None
+
+
+def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | None:
+    """The slider over the recording."""
+    if len(history.times) < 2:
+        return None
+    times = history.times
+    first, last = int(times[0]), int(times[-1]) + 1
+    now = int(scene.time) if not scene.live else last
+    total = history.total()
+    before = max((time for time in times if time < scene.time - 0.5), default=None)
+    after = min((time for time in times if time > scene.time + 0.5), default=None) if not scene.live else None
+    hidden = [tag("input", type="hidden", name=name, value=value) for name, value in _kept(view)]
+    from_, to = (f"{times[0]:.0f}", "now") if scene.live else (f"{scene.time:.0f}", "now")
+    return tag(
+        "form",
+        tag(
+            "div",
+            area(total, max(max((value for _, value in total), default=0.0) * 1.1, 0.05), "cpu", "CPU of all containers over the recording", (first, last)),
+            tag("input", type="range", name="at", id="at", min=first, max=last, step=1, value=now, aria_label="Time to look at"),
+            tag("div", tag("span", units.time_of_day(first)), tag("span", f"{units.age(last - first)} recorded, of {units.age(keep)} kept"), tag("span", units.time_of_day(last)), class_="ends"),
+            class_="track",
+        ),
+        tag(
+            "div",
+            *hidden,
+            tag("output", units.time_of_day(scene.time)),
+            tag("noscript", tag("button", "Look")),
+            tag("a", "‹", id="earlier", class_="button", title="Earlier", href=link(view, at=f"{before:.0f}")) if before is not None else None,
+            tag("a", "›", id="later", class_="button", title="Later", href=link(view, at=f"{after:.0f}")) if after is not None else None,
+            tag("a", "Live", id="now", class_="button", href=link(view, at="", paused=False)) if not scene.live else None,
+            tag("a", "Compare with now" if not scene.live else "What changed", class_="button", data_leave=True, href=f"/topz/diff?from={from_}&to={to}"),
+            class_="moves",
+        ),
+        method="get",
+        action="/topz",
+        class_="travel",
+    )  # fmt: skip
+
+
+def _kept(view: View) -> list[tuple[str, str]]:
+    from dataclasses import replace
+    from urllib.parse import parse_qsl
+
+    return parse_qsl(replace(view, at="").query())
+
+
+def detail(scene: Scene, view: View, history: History, row: Row | None) -> Markup:
+    """The chosen process, its history and its whole command line."""
+    close = tag("a", "close", id="close", href=link(view, pid=None))
+    if row is None:
+        return tag("section", tag("h2", f"Process {view.pid} ", close), tag("p", f"is not there at {units.time_of_day(scene.time)} UTC."), class_="detail")
+    identity = row.identity
+    cpu = [(time, value) for time, value, _ in history.process]
+    memory = [(time, value) for time, _, value in history.process]
+    return tag(
+        "section",
+        tag("h2", f"{identity.name} ", tag("span", f"PID {identity.pid}", class_="quiet"), close),
+        tag("pre", identity.command),
+        tag("dl", *[tag("div", tag("dt", name), tag("dd", value)) for name, value in _details(scene, view, row)]),
+        tag("div", _small_plot(cpu, "cpu", "CPU", units.cores), _small_plot(memory, "mem", "Resident memory", units.size), class_="plots"),
+        class_="detail",
+    )
+
+
+def _details(scene: Scene, view: View, row: Row) -> list[tuple[str, str | Markup]]:
+    identity = row.identity
+    found: list[tuple[str, str | Markup]] = [
+        ("Container", scene.label(row)),
+        ("User", identity.user),
+        ("State", STATES.get(row.state, row.state)),
+        ("Parent", tag("a", str(row.parent), href=link(view, pid=row.parent)) if row.parent else "0, outside of this namespace"),
+        ("Started", f"{units.date_time(identity.start)}, {units.age(scene.time - identity.start)} ago"),
+        ("CPU time", units.cpu_time(row.cpu_seconds)),
+        ("Resident", f"{units.size(row.resident_bytes)}, {units.percent(scene.memory_percent(row))}%"),
+        ("Threads", str(row.threads)),
+        ("Open files", units.UNKNOWN if row.open_files is None else str(row.open_files)),
+    ]
+    process = scene.processes.get(identity.pid)
+    if process is not None:
+        reading = process.reading
+        found += [
+            ("Virtual", units.size(reading.virtual_bytes)),
+            ("Shared", units.size(reading.shared_bytes)),
+            ("Nice", str(reading.nice)),
+            ("Last on core", str(reading.processor)),
+            ("Page faults", f"{reading.minor_faults} minor, {reading.major_faults} major"),
+            ("Read / written", "not permitted" if reading.io is None else f"{units.size(reading.io.read_bytes)} / {units.size(reading.io.write_bytes)}"),
+        ]  # fmt: skip
+        if reading.open_files_limit:
+            found.append(("Open files limit", str(reading.open_files_limit)))
+    if identity.innermost_pid != identity.pid:
+        found.append(("PID inside", str(identity.innermost_pid)))
+    return found
+
+
+def tools(scene: Scene, view: View) -> Markup:
+    """Layout, what CPU percentages are of, and how many rows."""
+    layouts = [
+        tag("a", name, href=link(view, layout=layout), data_layout=layout, aria_current="true" if layout == view.layout else None)
+        for layout, name in (("groups", "By container"), ("flat", "Flat"), ("tree", "Tree"))
+    ]
+    percents = [
+        tag("a", name, href=link(view, percent=percent), aria_current="true" if percent == view.percent else None, title=f"CPU in percent {PERCENTS[percent]}")
+        for percent, name in (("core", "one core"), ("machine", "machine"), ("limit", "limit"))
+    ]  # fmt: skip
+    return tag(
+        "div",
+        tag("span", *layouts, class_="choice"),
+        tag("span", "CPU % of ", tag("span", *percents, class_="choice", id="percent")),
+        tag("span", tag("a", "text", href="/topz?format=text", data_leave=True), "  ", tag("a", "JSON", href="/api/v1/processes", data_leave=True)),
+        class_="tools",
+    )
