@@ -2,7 +2,6 @@
 
 from podparts.part import Part, Port
 from podparts.service import run
-
 from topz.metrics import METRICS
 from topz.settings import Settings
 from topz.site import ENDPOINTS

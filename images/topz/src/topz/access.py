@@ -1,7 +1,8 @@
-"""Who may look: whoever presents the token, as `Authorization: Bearer`, as the password of Basic, or in the page's cookie.
+"""Who may look: whoever presents the token, as `Authorization: Bearer`, as the password of Basic, or in the page's
+cookie.
 
-Command lines are sensitive even with their secrets hidden. The cookie holds a digest, not the token. Pure but for the secret,
-which is read again when its file changes, so that a new token also ends old sessions.
+Command lines are sensitive even with their secrets hidden. The cookie holds a digest, not the token. Pure but for the
+secret, which is read again when its file changes, so that a new token also ends old sessions.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The same data for programs: dictionaries that become JSON, with glances' names where glances has the thing. Pure.
 
-CPU percentages are of one core (top's Irix mode), memory percentages of the container's limit where there is one. Times are
-Unix seconds. A null is something that the kernel did not tell.
+CPU percentages are of one core (top's Irix mode), memory percentages of the container's limit where there is one.
+Times are Unix seconds. A null is something that the kernel did not tell.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def processes(scene: Scene, rows: Iterable[Row]) -> Json:
 def process(scene: Scene, row: Row) -> Json:
     """A process. What the recorder does not keep is left out of the past."""
     identity = row.identity
-    found = {
+    found: Json = {
         "pid": identity.pid,
         "ppid": row.parent,
         "name": identity.name,
@@ -56,8 +56,13 @@ def process(scene: Scene, row: Row) -> Json:
         found["nice"] = reading.nice
         found["cpu_num"] = reading.processor
         found["memory_info"] |= {"vms": reading.virtual_bytes, "shared": reading.shared_bytes}
-        found["cpu_times"] |= {"user": round(reading.cpu_seconds - reading.system_seconds, 2), "system": round(reading.system_seconds, 2)}
-        found["io_counters"] = {"read_bytes": reading.io.read_bytes, "write_bytes": reading.io.write_bytes} if reading.io else None
+        found["cpu_times"] |= {
+            "user": round(reading.cpu_seconds - reading.system_seconds, 2),
+            "system": round(reading.system_seconds, 2),
+        }
+        found["io_counters"] = (
+            {"read_bytes": reading.io.read_bytes, "write_bytes": reading.io.write_bytes} if reading.io else None
+        )
     return found
 
 
@@ -86,7 +91,9 @@ def container(one: Container) -> Json:
         "memory_limit_bytes": one.memory_limit,
         "resident_bytes": one.resident_bytes,
         "oom_kills": one.oom_kills,
-        "pressure": {resource: {"some": pressure.some, "full": pressure.full} for resource, pressure in one.pressure.items()},
+        "pressure": {
+            resource: {"some": pressure.some, "full": pressure.full} for resource, pressure in one.pressure.items()
+        },
     }
 
 
@@ -97,7 +104,12 @@ def container_history(moments: Iterable[tuple[float, dict[str, Container]]], key
         for one in containers.values():
             if key in ("", one.about.key, one.about.label):
                 series.setdefault(one.about.label, []).append(
-                    {"time": time, "cpu_cores": round(one.cpu, 4), "memory_bytes": one.memory_bytes, "processes": one.processes}
+                    {
+                        "time": time,
+                        "cpu_cores": round(one.cpu, 4),
+                        "memory_bytes": one.memory_bytes,
+                        "processes": one.processes,
+                    }
                 )
     return {"containers": series}
 

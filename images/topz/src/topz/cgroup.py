@@ -1,13 +1,15 @@
 """Which container a process belongs to, and what a container may use, from the kernel's own texts.
 
 Pure: it opens nothing. Formats: cgroups(7), the kernel's admin-guide/cgroup-v2 and cgroup-v1, accounting/psi.
-It knows the names that docker, containerd, cri-o, podman, systemd and the kubelet give to control groups. It does not know
-the name in the pod's manifest from the control group; the kubelet's mounts, readable without privileges, tell that.
+It knows the names that docker, containerd, cri-o, podman, systemd and the kubelet give to control groups. It does not
+know the name in the pod's manifest from the control group; the kubelet's mounts, readable without privileges, tell
+that.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -69,20 +71,24 @@ def parse_paths(raw: bytes) -> dict[str, str]:
 
 
 def main_path(paths: dict[str, str]) -> str:
-    """The path that tells containers apart: the longest, since a hybrid machine leaves "/" in the hierarchies it does not use."""
+    """The path that tells containers apart: the longest, since a hybrid machine leaves "/" in the hierarchies it does
+    not use."""
     order = ("memory", "cpu", "pids", "name=systemd", "")
     return max((paths.get(controller, "") for controller in order), key=len, default="")
 
 
 _HEX = r"(?P<id>[0-9a-f]{64}|[0-9a-f]{32}-[0-9]{6,10})"
 _SCOPE = re.compile(rf"(?:^|[/:])(?:(?P<runtime>[a-z][a-z-]{{1,20}})-)?{_HEX}(?:\.scope)?(?:$|/)")
-_POD = re.compile(r"pod(?P<uid>[0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?(?:/|$)")
+_POD = re.compile(
+    r"pod(?P<uid>[0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?(?:/|$)"
+)
 _UNIT = re.compile(r"/(?P<unit>[^/]+\.(?:service|socket))(?:$|/)")
 _RUNTIMES = {"cri-containerd": "containerd", "libpod": "podman", "crio": "cri-o", "docker": "docker"}
 
 
 def placement(path: str) -> Placement:
-    """The container that a control group's path names; the innermost wins (a container engine inside of a container)."""
+    """The container that a control group's path names; the innermost wins (a container engine inside of a
+    container)."""
     scopes = list(_SCOPE.finditer(path))
     pod = _POD.search(path)
     uid = pod["uid"].replace("_", "-") if pod else ""
@@ -112,7 +118,9 @@ def parse_mounts(raw: bytes) -> list[Mount]:
             continue
         after = fields.index("-", 6)
         options = frozenset(fields[5].split(",")) | frozenset(fields[-1].split(","))
-        mounts.append(Mount(int(fields[0]), fields[2], _unescape(fields[3]), _unescape(fields[4]), fields[after + 1], options))
+        mounts.append(
+            Mount(int(fields[0]), fields[2], _unescape(fields[3]), _unescape(fields[4]), fields[after + 1], options)
+        )
     return mounts
 
 
@@ -142,7 +150,8 @@ def mounted_id(mounts: list[Mount]) -> str:
 
 
 def root_mount(mounts: list[Mount]) -> str:
-    """What tells one container's file system from another's when control groups do not: the mount at /. "" if unknown."""
+    """What tells one container's file system from another's when control groups do not: the mount at /. "" if
+    unknown."""
     roots = [mount for mount in mounts if mount.point == "/"]
     return f"{roots[-1].device}:{roots[-1].root}" if roots else ""
 
@@ -156,16 +165,16 @@ def hides_processes(mounts: list[Mount], proc: str) -> bool:
 def directories(mounts: list[Mount], paths: dict[str, str]) -> dict[str, str]:
     """Where a process's control groups are found below the mounts, by controller ("" is v2).
 
-    A container sees its own group as the root of the mount: with a cgroup namespace both are "/", without one the mount's
-    root is the path itself. A path that climbs out of the mount is another container's, and not below it. On a hybrid
-    machine a process may be placed in one hierarchy and stay at the root of another, whose files then speak of the whole
-    machine: such a root counts only for processes that are at the root everywhere.
+    A container sees its own group as the root of the mount: with a cgroup namespace both are "/", without one the
+    mount's root is the path itself. A path that climbs out of the mount is another container's, and not below it. On
+    a hybrid machine a process may be placed in one hierarchy and stay at the root of another, whose files then speak
+    of the whole machine: such a root counts only for processes that are at the root everywhere.
     """
     found: dict[str, str] = {}
     placed = main_path(paths) != "/"
     for mount in mounts:
         if mount.kind == "cgroup2":
-            controllers = {""}
+            controllers: AbstractSet[str] = {""}
         elif mount.kind == "cgroup":
             controllers = mount.options & paths.keys()
         else:
@@ -178,7 +187,8 @@ def directories(mounts: list[Mount], paths: dict[str, str]) -> dict[str, str]:
 
 
 def _below(path: str | None, root: str) -> str | None:
-    """The rest of path below root. Both may climb ("/../x"): they are relative to the reader's own cgroup namespace."""
+    """The rest of path below root. Both may climb ("/../x"): they are relative to the reader's own cgroup
+    namespace."""
     if path is None:
         return None
     if root == "/":
@@ -194,7 +204,17 @@ def _below(path: str | None, root: str) -> str | None:
 
 Files = dict[str, bytes]
 
-V2_FILES = ("cpu.stat", "cpu.max", "memory.current", "memory.stat", "memory.max", "memory.events", "cpu.pressure", "memory.pressure", "io.pressure")  # fmt: skip
+V2_FILES = (
+    "cpu.stat",
+    "cpu.max",
+    "memory.current",
+    "memory.stat",
+    "memory.max",
+    "memory.events",
+    "cpu.pressure",
+    "memory.pressure",
+    "io.pressure",
+)
 V1_FILES = {
     "cpu": ("cpu.cfs_quota_us", "cpu.cfs_period_us", "cpu.stat"),
     "cpuacct": ("cpuacct.usage",),
@@ -240,7 +260,9 @@ def pressures(files: Files) -> dict[str, Pressure]:
         lines = {line.split()[0]: line for line in files.get(f"{resource}.pressure", b"").splitlines() if line.strip()}
         if b"some" in lines:
             some, full = _psi(lines[b"some"]), _psi(lines.get(b"full", b""))
-            found[resource] = Pressure(some.get("avg10", 0.0) / 100, full.get("avg10", 0.0) / 100, some.get("total", 0.0) / 1e6)
+            found[resource] = Pressure(
+                some.get("avg10", 0.0) / 100, full.get("avg10", 0.0) / 100, some.get("total", 0.0) / 1e6
+            )
     return found
 
 
@@ -250,7 +272,8 @@ def _psi(line: bytes) -> dict[str, float]:
 
 
 def _working_set(files: Files, total: str, inactive: str) -> int | None:
-    """Memory in use without the page cache that the kernel would drop first: what the kubelet compares with the limit."""
+    """Memory in use without the page cache that the kernel would drop first: what the kubelet compares with the
+    limit."""
     used = _number(files.get(total))
     return None if used is None else max(0, used - _table(files.get("memory.stat")).get(inactive, 0))
 
@@ -273,4 +296,6 @@ def _number(raw: bytes | None) -> int | None:
 def _table(raw: bytes | None) -> dict[str, int]:
     """Lines of "key number"."""
     pairs = (line.split() for line in (raw or b"").splitlines())
-    return {pair[0].decode("latin-1"): int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].lstrip(b"-").isdigit()}
+    return {
+        pair[0].decode("latin-1"): int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].lstrip(b"-").isdigit()
+    }

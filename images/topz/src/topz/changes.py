@@ -23,8 +23,18 @@ def changes(before: Scene, after: Scene, found: Diff) -> Markup:
     return join(
         _form(before, after),
         _section(f"Changed in {span}", len(moved), "largest growth first", _changed(after, moved[:_MOST_ROWS])),
-        _section("Started", len(found.started), f"after {units.time_of_day(before.time)}", _rows(after, found.started[:_MOST_ROWS])),
-        _section("Ended", len(found.ended), f"before {units.time_of_day(after.time)}", _rows(before, found.ended[:_MOST_ROWS])),
+        _section(
+            "Started",
+            len(found.started),
+            f"after {units.time_of_day(before.time)}",
+            _rows(after, found.started[:_MOST_ROWS]),
+        ),
+        _section(
+            "Ended",
+            len(found.ended),
+            f"before {units.time_of_day(after.time)}",
+            _rows(before, found.ended[:_MOST_ROWS]),
+        ),
     )
 
 
@@ -39,7 +49,9 @@ def _stands_out(change: Change) -> bool:
 
 def _form(before: Scene, after: Scene) -> Markup:
     def field(name: str, label: str, scene: Scene) -> Markup:
-        return tag("label", label, tag("input", name=name, value=units.date_time(scene.time), size=22, autocomplete="off"))
+        return tag(
+            "label", label, tag("input", name=name, value=units.date_time(scene.time), size=22, autocomplete="off")
+        )
 
     return tag(
         "form",
@@ -56,23 +68,43 @@ def _form(before: Scene, after: Scene) -> Markup:
 
 def _section(name: str, count: int, note: str, content: Markup | None) -> Markup:
     empty = tag("p", "Nothing.", class_="empty")
-    return tag("section", tag("h3", name, tag("span", f"{count} process{'es' if count != 1 else ''}, {note}")), tag("div", content or empty, class_="scroll"))
+    return tag(
+        "section",
+        tag("h3", name, tag("span", f"{count} process{'es' if count != 1 else ''}, {note}")),
+        tag("div", content or empty, class_="scroll"),
+    )
 
 
 def _changed(scene: Scene, changed: list[Change]) -> Markup | None:
     if not changed:
         return None
-    heads = [("PID", "n"), ("Growth", "n"), ("RSS", "n"), ("CPU time", "n"), ("Threads", "n m"), ("Files", "n m"), ("Command", "")]
-    return tag("table", tag("thead", tag("tr", *[tag("th", name, class_=class_ or None, scope="col") for name, class_ in heads])), tag("tbody", *map(_changed_row, changed)))
+    heads = [
+        ("PID", "n"),
+        ("Growth", "n"),
+        ("RSS", "n"),
+        ("CPU time", "n"),
+        ("Threads", "n m"),
+        ("Files", "n m"),
+        ("Command", ""),
+    ]
+    return tag(
+        "table",
+        tag("thead", tag("tr", *[tag("th", name, class_=class_ or None, scope="col") for name, class_ in heads])),
+        tag("tbody", *map(_changed_row, changed)),
+    )
 
 
 def _changed_row(change: Change) -> Markup:
     grown = change.grown
-    sign = "+" if grown > 0 else "−" if grown < 0 else ""
+    sign = "+" if grown > 0 else "\N{MINUS SIGN}" if grown < 0 else ""
     return tag(
         "tr",
         tag("td", str(change.identity.pid), class_="n"),
-        tag("td", f"{sign}{units.size(abs(grown))}", class_=f"n {'up' if grown >= _LEAST_GROWTH else 'down' if grown <= -_LEAST_GROWTH else 'zero'}"),
+        tag(
+            "td",
+            f"{sign}{units.size(abs(grown))}",
+            class_=f"n {'up' if grown >= _LEAST_GROWTH else 'down' if grown <= -_LEAST_GROWTH else 'zero'}",
+        ),
         tag("td", units.size(change.resident_after), class_="n"),
         tag("td", units.cpu_time(change.cpu_seconds), class_="n" if change.cpu_seconds >= _LEAST_CPU else "n zero"),
         tag("td", _arrow(change.threads_before, change.threads_after), class_="n m"),
@@ -90,7 +122,15 @@ def _arrow(before: int | None, after: int | None) -> str:
 def _rows(scene: Scene, rows: list[Row]) -> Markup | None:
     if not rows:
         return None
-    heads = [("PID", "n"), ("User", "m"), ("Started", "n"), ("RSS", "n"), ("CPU time", "n"), ("Container", "m"), ("Command", "")]
+    heads = [
+        ("PID", "n"),
+        ("User", "m"),
+        ("Started", "n"),
+        ("RSS", "n"),
+        ("CPU time", "n"),
+        ("Container", "m"),
+        ("Command", ""),
+    ]
     return tag(
         "table",
         tag("thead", tag("tr", *[tag("th", name, class_=class_ or None, scope="col") for name, class_ in heads])),

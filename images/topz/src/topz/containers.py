@@ -1,9 +1,9 @@
 """Which containers the processes seen are in, what these are called, use and may use.
 
-The I/O beside `cgroup`, which holds the rules. Nothing here needs a privilege: /proc/PID/cgroup and /proc/PID/mountinfo may be
-read by everybody. The limits of other containers are found in topz's own cgroup mount where that shows them (host's cgroup
-namespace), else through /proc/PID/root, which the kernel permits for the same user or with SYS_PTRACE; where neither works
-the page says so and percentages are of the machine.
+The I/O beside `cgroup`, which holds the rules. Nothing here needs a privilege: /proc/PID/cgroup and /proc/PID/mountinfo
+may be read by everybody. The limits of other containers are found in topz's own cgroup mount where that shows them
+(host's cgroup namespace), else through /proc/PID/root, which the kernel permits for the same user or with SYS_PTRACE;
+where neither works the page says so and percentages are of the machine.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Containers:
         return cgroup.mounted_id(mounts) or cgroup.root_mount(mounts) or "unknown"
 
     def user(self, key: str, pid: int, uid: int) -> str:
-        """The user's name in the container's own passwd file where that is readable, else in topz's, else the number."""
+        """The user's name in the container's own passwd file where readable, else in topz's, else the number."""
         if key not in self._users:
             theirs = proc.parse_users(read_whole(f"{self._root}/{pid}/root/etc/passwd", 1 << 16))
             self._users[key] = theirs or proc.parse_users(read_whole("/etc/passwd", 1 << 16))
@@ -103,7 +103,8 @@ class Containers:
         mounts = cgroup.parse_mounts(read_whole(f"{self._root}/{pid}/mountinfo"))
         placed = cgroup.placement(cgroup.main_path(paths))
         if self._on_host and cgroup.main_path(paths) == "/":
-            folders, source = {}, "the machine's root control group holds every container; here its own processes are added up"
+            folders: dict[str, str] = {}
+            source = "the machine's root control group holds every container; here its own processes are added up"
         else:
             folders, source = self._folders(pid, paths, mounts)
         about = About(
@@ -123,12 +124,17 @@ class Containers:
         if own:
             return own, "topz's own mount of the control groups"
         inside = {
-            controller: f"{self._root}/{pid}/root{folder}" for controller, folder in cgroup.directories(mounts, paths).items()
+            controller: f"{self._root}/{pid}/root{folder}"
+            for controller, folder in cgroup.directories(mounts, paths).items()
         }
         theirs = _readable(inside)
         if theirs:
             return theirs, f"/proc/{pid}/root"
-        why = "no control group is mounted in the container" if not inside else "not readable: needs the container's user or SYS_PTRACE"
+        why = (
+            "no control group is mounted in the container"
+            if not inside
+            else "not readable: needs the container's user or SYS_PTRACE"
+        )
         return {}, why
 
 
@@ -169,7 +175,11 @@ def _evidence(key: str, placed: cgroup.Placement, mounts: list[cgroup.Mount]) ->
         return "container id in /proc/PID/mountinfo"
     if key == cgroup.root_mount(mounts):
         return "root file system in /proc/PID/mountinfo"
-    return "nothing: neither a control group nor a root file system tells" if key == "unknown" else "path in /proc/PID/cgroup"
+    return (
+        "nothing: neither a control group nor a root file system tells"
+        if key == "unknown"
+        else "path in /proc/PID/cgroup"
+    )
 
 
 def _kernel_threads_seen(root: str) -> bool:
@@ -185,7 +195,12 @@ def _readable(folders: dict[str, str]) -> dict[str, str]:
 
 def _usage(folders: dict[str, str]) -> cgroup.Usage:
     """v2's files where v2 has controllers, v1's elsewhere: on a hybrid machine the unified hierarchy has no limits."""
-    legacy = {name: f"{folders[controller]}/{name}" for controller, names in cgroup.V1_FILES.items() if controller in folders for name in names}
+    legacy = {
+        name: f"{folders[controller]}/{name}"
+        for controller, names in cgroup.V1_FILES.items()
+        if controller in folders
+        for name in names
+    }
     if legacy:
         return cgroup.usage_v1({name: read_whole(path) for name, path in legacy.items()})
     if "" not in folders:

@@ -37,7 +37,8 @@ class Diff(NamedTuple):
 
 
 def diff(before: list[Row], after: list[Row]) -> Diff:
-    """Processes are the same when PID and start time are: a new command line (exec) is a change, a reused PID is not."""
+    """Processes are the same when PID and start time are: a new command line (exec) is a change, a reused PID is
+    not."""
     old = {_process(row): row for row in before}
     new = {_process(row): row for row in after}
     started = [row for process, row in new.items() if process not in old]

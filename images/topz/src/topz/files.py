@@ -1,4 +1,5 @@
-"""Small files of the kernel: open, read, close, without the buffers of open() (7.7 against 2.9 µs for a file of /proc)."""
+"""Small files of the kernel: open, read, close, without the buffers of open() (7.7 against 2.9 µs for a file of
+/proc)."""
 
 from __future__ import annotations
 

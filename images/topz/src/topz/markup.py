@@ -20,17 +20,23 @@ def escape(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def tag(name: str, *children: str | None, **attributes: str | float | bool | None) -> Markup:
+def tag(name: str, /, *children: str | None, **attributes: str | float | bool | None) -> Markup:
     """An element. None children and None or False attributes are left out; `class_` is class, `data_v` is data-v."""
-    opening = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None and value is not False)
+    opening = "".join(
+        _attribute(key, value) for key, value in attributes.items() if value is not None and value is not False
+    )
     if name in _VOID:
-        return Markup(f"<{name}{opening}>")
+        return Markup(f"<{name}{opening}/>")
     return Markup(f"<{name}{opening}>{join(*children)}</{name}>")
 
 
 def join(*children: str | None) -> Markup:
     """Children one after the other; what is not markup is escaped."""
-    return Markup("".join([child if type(child) is Markup else child.translate(_ESCAPES) for child in children if child is not None]))
+    return Markup(
+        "".join(
+            [child if type(child) is Markup else child.translate(_ESCAPES) for child in children if child is not None]
+        )
+    )
 
 
 def _attribute(key: str, value: str | float | bool) -> str:

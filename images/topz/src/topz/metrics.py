@@ -1,12 +1,12 @@
 """What topz tells Prometheus, and how it is filled in from the newest state before each scrape.
 
-The names are those of process-exporter (namedprocess_namegroup_…) under topz's prefix, so that its dashboards need one change.
+The names are those of process-exporter (namedprocess_namegroup_…) under topz's prefix, so that its
+dashboards need one change.
 """
 
 from __future__ import annotations
 
 from podparts.metrics import Metric, Registry
-
 from topz.namegroups import Group
 from topz.sample import Container
 from topz.sampler import Sampler
@@ -19,7 +19,9 @@ def _group(kind: str, name: str, help_: str, *labels: str) -> Metric:
 
 
 def _container(kind: str, name: str, help_: str, *labels: str) -> Metric:
-    return Metric("counter" if kind == "counter" else "gauge", f"container_{name}", help_, ("container", *labels), max_series=200)
+    return Metric(
+        "counter" if kind == "counter" else "gauge", f"container_{name}", help_, ("container", *labels), max_series=200
+    )
 
 
 PROCS = _group("gauge", "num_procs", "Processes.")
@@ -27,7 +29,9 @@ CPU = _group("counter", "cpu_seconds_total", "CPU time.", "mode")
 MEMORY = _group("gauge", "memory_bytes", "Memory: resident or virtual.", "memtype")
 THREADS = _group("gauge", "num_threads", "Threads.")
 FILES = _group("gauge", "open_filedesc", "Open files.")
-WORST_FILES = _group("gauge", "worst_fd_ratio", "Open files as a share of their limit, of the process that is nearest to it.")
+WORST_FILES = _group(
+    "gauge", "worst_fd_ratio", "Open files as a share of their limit, of the process that is nearest to it."
+)
 READ = _group("counter", "read_bytes_total", "Bytes read from storage; 0 where the kernel does not permit to know.")
 WRITE = _group("counter", "write_bytes_total", "Bytes written to storage; 0 where the kernel does not permit to know.")
 MAJOR = _group("counter", "major_page_faults_total", "Page faults that had to wait for storage.")
@@ -36,18 +40,28 @@ STATES = _group("gauge", "states", "Processes by state.", "state")
 OLDEST = _group("gauge", "oldest_start_time_seconds", "When the oldest process started.")
 
 CONTAINER_CPU = _container("counter", "cpu_seconds_total", "CPU time of the control group, ended processes included.")
-CONTAINER_CPU_LIMIT = _container("gauge", "cpu_limit_cores", "CPU limit; absent when there is none or it cannot be read.")
+CONTAINER_CPU_LIMIT = _container(
+    "gauge", "cpu_limit_cores", "CPU limit; absent when there is none or it cannot be read."
+)
 CONTAINER_THROTTLED = _container("counter", "throttled_seconds_total", "Time for which the CPU limit held tasks back.")
-CONTAINER_MEMORY = _container("gauge", "memory_working_set_bytes", "Memory of the control group without inactive page cache.")
+CONTAINER_MEMORY = _container(
+    "gauge", "memory_working_set_bytes", "Memory of the control group without inactive page cache."
+)
 CONTAINER_RESIDENT = _container("gauge", "memory_resident_bytes", "Sum of the processes' resident memory.")
-CONTAINER_MEMORY_LIMIT = _container("gauge", "memory_limit_bytes", "Memory limit; absent when there is none or it cannot be read.")
+CONTAINER_MEMORY_LIMIT = _container(
+    "gauge", "memory_limit_bytes", "Memory limit; absent when there is none or it is unreadable."
+)
 CONTAINER_OOM = _container("counter", "oom_kills_total", "Processes that the kernel killed for want of memory.")
-CONTAINER_PRESSURE = _container("counter", "pressure_waiting_seconds_total", "Time in which some task waited.", "resource")
+CONTAINER_PRESSURE = _container(
+    "counter", "pressure_waiting_seconds_total", "Time in which some task waited.", "resource"
+)
 CONTAINER_PROCESSES = _container("gauge", "processes", "Processes.")
 
 SHARED = Metric("gauge", "pid_namespace_shared", "1 when processes of other containers are seen, else 0.")
 PROCESSES = Metric("gauge", "processes", "Processes seen.")
-UNREADABLE = Metric("gauge", "unreadable_processes", "Processes of which the kernel does not permit to read this.", ("what",))
+UNREADABLE = Metric(
+    "gauge", "unreadable_processes", "Processes of which the kernel does not permit to read this.", ("what",)
+)
 LOOKS = Metric("counter", "looks_total", "How often the processes were read.")
 LOOK_CPU = Metric("counter", "look_cpu_seconds_total", "CPU time that reading the processes took.")
 LAST_LOOK_CPU = Metric("gauge", "last_look_cpu_seconds", "CPU time that the last reading took.")
@@ -58,13 +72,30 @@ REFUSED = Metric("counter", "refused_requests_total", "Requests without the toke
 
 _GROUPS = (PROCS, CPU, MEMORY, THREADS, FILES, WORST_FILES, READ, WRITE, MAJOR, MINOR, STATES, OLDEST)
 _CONTAINERS = (
-    CONTAINER_CPU, CONTAINER_CPU_LIMIT, CONTAINER_THROTTLED, CONTAINER_MEMORY, CONTAINER_RESIDENT, CONTAINER_MEMORY_LIMIT,
-    CONTAINER_OOM, CONTAINER_PRESSURE, CONTAINER_PROCESSES,
-)  # fmt: skip
+    CONTAINER_CPU,
+    CONTAINER_CPU_LIMIT,
+    CONTAINER_THROTTLED,
+    CONTAINER_MEMORY,
+    CONTAINER_RESIDENT,
+    CONTAINER_MEMORY_LIMIT,
+    CONTAINER_OOM,
+    CONTAINER_PRESSURE,
+    CONTAINER_PROCESSES,
+)
 METRICS = (
-    *_GROUPS, *_CONTAINERS, SHARED, PROCESSES, UNREADABLE, LOOKS, LOOK_CPU, LAST_LOOK_CPU, RECORDED, RECORDED_BYTES,
-    RECORDED_SPAN, REFUSED,
-)  # fmt: skip
+    *_GROUPS,
+    *_CONTAINERS,
+    SHARED,
+    PROCESSES,
+    UNREADABLE,
+    LOOKS,
+    LOOK_CPU,
+    LAST_LOOK_CPU,
+    RECORDED,
+    RECORDED_BYTES,
+    RECORDED_SPAN,
+    REFUSED,
+)
 
 
 def collect(registry: Registry, sampler: Sampler) -> None:

@@ -1,8 +1,9 @@
-"""Processes with one name in one container, counted together for the metrics: names as in process-exporter, never PIDs.
+"""Processes with one name in one container, counted together for the metrics: names as in process-exporter, never
+PIDs.
 
-Counters are sums of differences, so they do not fall when a process ends. At most `most` groups have a series of their own, the
-rest is counted under "other"; a group that has one keeps it while it has processes, unless another is twice as heavy, so that
-series do not flicker. Pure.
+Counters are sums of differences, so they do not fall when a process ends. At most `most` groups have a series of
+their own, the rest is counted under "other"; a group that has one keeps it while it has processes, unless another is
+twice as heavy, so that series do not flicker. Pure.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Group:
-    """Counters since topz started (a process's whole life counts when it is first seen), and gauges of the last sample."""
+    """Counters since topz started (a process's whole life counts when it is first seen), and gauges of the last
+    sample."""
 
     user_seconds: float = 0.0
     system_seconds: float = 0.0
@@ -87,7 +89,9 @@ class NameGroups:
         earlier = self._before.get((process.identity.pid, process.identity.start))
         old = earlier.reading if earlier is not None else None
         group.system_seconds += max(0.0, now.system_seconds - (old.system_seconds if old else 0.0))
-        group.user_seconds += max(0.0, (now.cpu_seconds - now.system_seconds) - (old.cpu_seconds - old.system_seconds if old else 0.0))
+        group.user_seconds += max(
+            0.0, (now.cpu_seconds - now.system_seconds) - (old.cpu_seconds - old.system_seconds if old else 0.0)
+        )
         group.minor_faults += max(0, now.minor_faults - (old.minor_faults if old else 0))
         group.major_faults += max(0, now.major_faults - (old.major_faults if old else 0))
         if now.io is not None:

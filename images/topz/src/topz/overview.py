@@ -1,6 +1,9 @@
-"""The main page's parts from top to bottom: facts, banner, containers, time travel, a chosen process, the table. Pure."""
+"""The main page's parts from top to bottom: facts, banner, containers, time travel, a chosen process, the table.
+Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from topz import units
 from topz.markup import Markup, join, tag
@@ -19,9 +22,9 @@ def overview(scene: Scene, view: View, history: History, keep: float) -> Markup:
     return join(
         facts(scene, view),
         banner(scene),
+        detail(scene, view, history, chosen) if view.pid is not None else None,
         containers(scene, view, history),
         travel(scene, view, history, keep),
-        detail(scene, view, history, chosen) if view.pid is not None else None,
         tools(scene, view),
         table(scene, view),
     )
@@ -38,15 +41,28 @@ def facts(scene: Scene, view: View) -> Markup:
         tag("span", tag("b", units.time_of_day(scene.time)), " UTC"),
         tag("span", tag("b", str(len(scene.rows))), f" processes, {running} running"),
         tag("span", tag("b", units.cores(used)), f" of {machine.processors} cores"),
-        tag("span", tag("b", units.size(machine.memory_bytes - machine.memory_available)), f" of {units.size(machine.memory_bytes)} memory"),
+        tag(
+            "span",
+            tag("b", units.size(machine.memory_bytes - machine.memory_available)),
+            f" of {units.size(machine.memory_bytes)} memory",
+        ),
         tag("span", "load ", tag("b", " ".join(f"{load:.2f}" for load in machine.load))),
     ]
-    items += [_pressure(f"{resource} pressure", pressure.some) for resource, pressure in machine.pressure.items() if pressure.some >= 0.01]
+    items += [
+        _pressure(f"{resource} pressure", pressure.some)
+        for resource, pressure in machine.pressure.items()
+        if pressure.some >= 0.01
+    ]
     return tag("div", *items, class_="facts", role="status")
 
 
 def _pressure(name: str, share: float) -> Markup:
-    return tag("span", f"{name} ", tag("b", f"{share * 100:.0f}%"), class_="high" if share >= 0.4 else "warm" if share >= 0.1 else None)
+    return tag(
+        "span",
+        f"{name} ",
+        tag("b", f"{share * 100:.0f}%"),
+        class_="high" if share >= 0.4 else "warm" if share >= 0.1 else None,
+    )
 
 
 def banner(scene: Scene) -> Markup | None:
@@ -56,9 +72,23 @@ def banner(scene: Scene) -> Markup | None:
     lines: list[Markup] = []
     if not scene.sharing.shared:
         lines += [
-            tag("p", tag("b", "The PID namespace is not shared: "), "only topz's own container is seen. ", scene.sharing.reason),
-            tag("p", "In a pod set ", tag("code", "shareProcessNamespace: true"), "; with docker use ", tag("code", "--pid=container:NAME"), "; in compose ", tag("code", 'pid: "service:NAME"'), "."),
-        ]  # fmt: skip
+            tag(
+                "p",
+                tag("b", "The PID namespace is not shared: "),
+                "only topz's own container is seen. ",
+                scene.sharing.reason,
+            ),
+            tag(
+                "p",
+                "In a pod set ",
+                tag("code", "shareProcessNamespace: true"),
+                "; with docker use ",
+                tag("code", "--pid=container:NAME"),
+                "; in compose ",
+                tag("code", 'pid: "service:NAME"'),
+                ".",
+            ),
+        ]
     lines += [tag("p", note) for note in scene.notes]
     return tag("div", *lines, class_="banner", role="alert")
 
@@ -66,57 +96,85 @@ def banner(scene: Scene) -> Markup | None:
 def containers(scene: Scene, view: View, history: History) -> Markup:
     """A card for each container, the busiest first, topz itself last."""
     order = sorted(scene.containers.values(), key=lambda one: (one.about.own, -one.resident_bytes))
-    return tag("section", *[card(scene, view, one, history) for one in order[:60]], class_="cards", aria_label="Containers")
+    return tag(
+        "section", *[card(scene, view, one, history) for one in order[:60]], class_="cards", aria_label="Containers"
+    )
 
 
 def card(scene: Scene, view: View, one: Container, history: History) -> Markup:
     """One container: what it uses of what it may use, and the last minutes."""
-    about, machine = one.about, scene.machine
-    threads = f"{one.processes} process{'es' if one.processes != 1 else ''}, {one.threads} thread{'s' if one.threads != 1 else ''}"
-    names = [about.runtime, about.container_id[:12] if about.container_id[:12] not in about.label else "", threads, "topz itself" if about.own else ""]
-    title = f"Recognised by: {about.evidence}. Limits: {about.limits_from}."
+    about = one.about
     word = f"container:{about.label.split()[0].lower()}"
-    cpu, memory = history.cpu.get(about.key, []), history.memory.get(about.key, [])
     return tag(
         "article",
         tag("h2", tag("a", about.label, href=link(view, words=word if view.words != word else ""))),
-        tag("div", " · ".join(name for name in names if name), class_="sub"),
-        _gauge("CPU", "cpu", one.cpu_share(machine), units.cores(one.cpu), f"of {one.cpu_limit:.2g} cores" if one.cpu_limit else f"cores, no limit seen ({machine.processors} in all)"),
-        _gauge("Memory", "mem", one.memory_share(machine), units.size(one.memory_bytes), f"of {units.size(one.memory_limit)}" if one.memory_limit else "no limit seen" if one.whole else "resident, no limit seen"),
+        tag("div", " · ".join(_particulars(one)), class_="sub"),
         tag(
             "div",
-            _small_plot(cpu, "cpu", "CPU", units.cores),
-            _small_plot(memory, "mem", "Memory", units.size),
-            class_="plots",
+            _gauge("CPU", "cpu", one.cpu_share(scene.machine), units.cores(one.cpu), _cpu_limit(one)),
+            _gauge("Memory", "mem", one.memory_share(scene.machine), units.size(one.memory_bytes), _memory_limit(one)),
+            _plot(history.cpu.get(about.key, []), "cpu", "CPU", units.cores, 0.05),
+            _plot(history.memory.get(about.key, []), "mem", "Memory", units.size),
+            class_="pair",
         ),
         _pressures(one),
         class_="card",
-        title=title,
-    )  # fmt: skip
+        title=f"Recognised by: {about.evidence}. Limits: {about.limits_from}.",
+    )
+
+
+def _particulars(one: Container) -> list[str]:
+    about = one.about
+    short = about.container_id[:12]
+    found = [
+        about.runtime,
+        "" if short in about.label else short,
+        f"{one.processes} process{'es' if one.processes != 1 else ''}",
+        f"{one.threads} thread{'s' if one.threads != 1 else ''}",
+        "topz itself" if about.own else "",
+    ]
+    return [text for text in found if text]
+
+
+def _cpu_limit(one: Container) -> str:
+    return f"of {one.cpu_limit:.2g} core{'s' if one.cpu_limit != 1 else ''}" if one.cpu_limit else "cores"
+
+
+def _memory_limit(one: Container) -> str:
+    return f"of {units.size(one.memory_limit)}" if one.memory_limit else "" if one.whole else "resident"
 
 
 def _gauge(name: str, kind: str, share: float, figure: str, of: str) -> Markup:
     return tag(
         "div",
-        tag("span", name, class_="name"),
-        tag("span", tag("b", figure), " ", tag("span", of), class_="figure"),
+        tag("span", tag("span", f"{name} "), tag("b", figure), tag("span", f" {of}")),
         tag("span", f"{share * 100:.0f}%", class_="share"),
         bar(share, kind),
         class_="gauge",
     )
 
 
-def _small_plot(points: list[tuple[float, float]], kind: str, name: str, unit: object) -> Markup:
+# Above the highest point, for the caption.
+_HEADROOM = 1.5
+
+
+def _plot(
+    points: list[tuple[float, float]], kind: str, name: str, unit: Callable[[float], str], least: float = 0.0
+) -> Markup:
+    """A plot whose scale ends above its peak, or at `least`, so that noise stays small."""
     top = max((value for _, value in points), default=0.0)
-    peak = unit(top) if callable(unit) else ""
-    return tag("figure", area(points, top * 1.1, kind, f"{name}, peak {peak}"), tag("figcaption", tag("span", name), tag("span", f"peak {peak}")))
+    return tag(
+        "figure",
+        area(points, max(top, least) * _HEADROOM, kind, f"{name}, peak {unit(top)}"),
+        tag("figcaption", f"{name} peak {unit(top)}"),
+    )
 
 
 def _pressures(one: Container) -> Markup | None:
     items = [_pressure(resource, pressure.some) for resource, pressure in one.pressure.items()]
     if one.throttled is not None and one.cpu_limit:
         items.append(_pressure("throttled", one.throttled))
-    if one.oom_kills is not None:
+    if one.oom_kills is not None and (one.oom_kills or items):
         items.append(tag("span", "OOM kills ", tag("b", str(one.oom_kills)), class_="high" if one.oom_kills else None))
     return tag("div", tag("span", "pressure:") if one.pressure else None, *items, class_="pressures") if items else None
 
@@ -137,9 +195,31 @@ def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | 
         "form",
         tag(
             "div",
-            area(total, max(max((value for _, value in total), default=0.0) * 1.1, 0.05), "cpu", "CPU of all containers over the recording", (first, last)),
-            tag("input", type="range", name="at", id="at", min=first, max=last, step=1, value=now, aria_label="Time to look at"),
-            tag("div", tag("span", units.time_of_day(first)), tag("span", f"{units.age(last - first)} recorded, of {units.age(keep)} kept"), tag("span", units.time_of_day(last)), class_="ends"),
+            area(
+                total,
+                max(max((value for _, value in total), default=0.0) * 1.1, 0.05),
+                "cpu",
+                "CPU of all containers over the recording",
+                (first, last),
+            ),
+            tag(
+                "input",
+                type="range",
+                name="at",
+                id="at",
+                min=first,
+                max=last,
+                step=1,
+                value=now,
+                aria_label="Time to look at",
+            ),
+            tag(
+                "div",
+                tag("span", units.time_of_day(first)),
+                tag("span", f"{units.age(last - first)} recorded, of {units.age(keep)} kept"),
+                tag("span", units.time_of_day(last)),
+                class_="ends",
+            ),
             class_="track",
         ),
         tag(
@@ -147,16 +227,42 @@ def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | 
             *hidden,
             tag("output", units.time_of_day(scene.time)),
             tag("noscript", tag("button", "Look")),
-            tag("a", "‹", id="earlier", class_="button", title="Earlier", href=link(view, at=f"{before:.0f}")) if before is not None else None,
-            tag("a", "›", id="later", class_="button", title="Later", href=link(view, at=f"{after:.0f}")) if after is not None else None,
-            tag("a", "Live", id="now", class_="button", href=link(view, at="", paused=False)) if not scene.live else None,
-            tag("a", "Compare with now" if not scene.live else "What changed", class_="button", data_leave=True, href=f"/topz/diff?from={from_}&to={to}"),
+            tag(
+                "a",
+                "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+                id="earlier",
+                class_="button",
+                title="Earlier",
+                href=link(view, at=f"{before:.0f}"),
+            )
+            if before is not None
+            else None,
+            tag(
+                "a",
+                "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+                id="later",
+                class_="button",
+                title="Later",
+                href=link(view, at=f"{after:.0f}"),
+            )
+            if after is not None
+            else None,
+            tag("a", "Live", id="now", class_="button", href=link(view, at="", paused=False))
+            if not scene.live
+            else None,
+            tag(
+                "a",
+                "Compare with now" if not scene.live else "What changed",
+                class_="button",
+                data_leave=True,
+                href=f"/topz/diff?from={from_}&to={to}",
+            ),
             class_="moves",
         ),
         method="get",
         action="/topz",
         class_="travel",
-    )  # fmt: skip
+    )
 
 
 def _kept(view: View) -> list[tuple[str, str]]:
@@ -170,7 +276,12 @@ def detail(scene: Scene, view: View, history: History, row: Row | None) -> Marku
     """The chosen process, its history and its whole command line."""
     close = tag("a", "close", id="close", href=link(view, pid=None))
     if row is None:
-        return tag("section", tag("h2", f"Process {view.pid} ", close), tag("p", f"is not there at {units.time_of_day(scene.time)} UTC."), class_="detail")
+        return tag(
+            "section",
+            tag("h2", f"Process {view.pid} ", close),
+            tag("p", f"is not there at {units.time_of_day(scene.time)} UTC."),
+            class_="detail",
+        )
     identity = row.identity
     cpu = [(time, value) for time, value, _ in history.process]
     memory = [(time, value) for time, _, value in history.process]
@@ -179,7 +290,12 @@ def detail(scene: Scene, view: View, history: History, row: Row | None) -> Marku
         tag("h2", f"{identity.name} ", tag("span", f"PID {identity.pid}", class_="quiet"), close),
         tag("pre", identity.command),
         tag("dl", *[tag("div", tag("dt", name), tag("dd", value)) for name, value in _details(scene, view, row)]),
-        tag("div", _small_plot(cpu, "cpu", "CPU", units.cores), _small_plot(memory, "mem", "Resident memory", units.size), class_="plots"),
+        tag(
+            "div",
+            _plot(cpu, "cpu", "CPU", units.cores, 0.05),
+            _plot(memory, "mem", "Resident memory", units.size),
+            class_="pair",
+        ),
         class_="detail",
     )
 
@@ -190,7 +306,12 @@ def _details(scene: Scene, view: View, row: Row) -> list[tuple[str, str | Markup
         ("Container", scene.label(row)),
         ("User", identity.user),
         ("State", STATES.get(row.state, row.state)),
-        ("Parent", tag("a", str(row.parent), href=link(view, pid=row.parent)) if row.parent else "0, outside of this namespace"),
+        (
+            "Parent",
+            tag("a", str(row.parent), href=link(view, pid=row.parent))
+            if row.parent
+            else "0, outside of this namespace",
+        ),
         ("Started", f"{units.date_time(identity.start)}, {units.age(scene.time - identity.start)} ago"),
         ("CPU time", units.cpu_time(row.cpu_seconds)),
         ("Resident", f"{units.size(row.resident_bytes)}, {units.percent(scene.memory_percent(row))}%"),
@@ -206,8 +327,13 @@ def _details(scene: Scene, view: View, row: Row) -> list[tuple[str, str | Markup
             ("Nice", str(reading.nice)),
             ("Last on core", str(reading.processor)),
             ("Page faults", f"{reading.minor_faults} minor, {reading.major_faults} major"),
-            ("Read / written", "not permitted" if reading.io is None else f"{units.size(reading.io.read_bytes)} / {units.size(reading.io.write_bytes)}"),
-        ]  # fmt: skip
+            (
+                "Read / written",
+                "not permitted"
+                if reading.io is None
+                else f"{units.size(reading.io.read_bytes)} / {units.size(reading.io.write_bytes)}",
+            ),
+        ]
         if reading.open_files_limit:
             found.append(("Open files limit", str(reading.open_files_limit)))
     if identity.innermost_pid != identity.pid:
@@ -218,17 +344,34 @@ def _details(scene: Scene, view: View, row: Row) -> list[tuple[str, str | Markup
 def tools(scene: Scene, view: View) -> Markup:
     """Layout, what CPU percentages are of, and how many rows."""
     layouts = [
-        tag("a", name, href=link(view, layout=layout), data_layout=layout, aria_current="true" if layout == view.layout else None)
+        tag(
+            "a",
+            name,
+            href=link(view, layout=layout),
+            data_layout=layout,
+            aria_current="true" if layout == view.layout else None,
+        )
         for layout, name in (("groups", "By container"), ("flat", "Flat"), ("tree", "Tree"))
     ]
     percents = [
-        tag("a", name, href=link(view, percent=percent), aria_current="true" if percent == view.percent else None, title=f"CPU in percent {PERCENTS[percent]}")
+        tag(
+            "a",
+            name,
+            href=link(view, percent=percent),
+            aria_current="true" if percent == view.percent else None,
+            title=f"CPU in percent {PERCENTS[percent]}",
+        )
         for percent, name in (("core", "one core"), ("machine", "machine"), ("limit", "limit"))
-    ]  # fmt: skip
+    ]
     return tag(
         "div",
         tag("span", *layouts, class_="choice"),
         tag("span", "CPU % of ", tag("span", *percents, class_="choice", id="percent")),
-        tag("span", tag("a", "text", href="/topz?format=text", data_leave=True), "  ", tag("a", "JSON", href="/api/v1/processes", data_leave=True)),
+        tag(
+            "span",
+            tag("a", "text", href="/topz?format=text", data_leave=True),
+            "  ",
+            tag("a", "JSON", href="/api/v1/processes", data_leave=True),
+        ),
         class_="tools",
     )

@@ -1,21 +1,20 @@
 """The page that people look at, as one HTML text. Pure: a scene, a view and the recording's history in, markup out.
 
-No inline style and no inline event: the Content-Security-Policy allows one style sheet and one script by their hashes, and
-nothing else, so that even a flaw in escaping could run nothing.
+No inline style and no inline event: the Content-Security-Policy allows one style sheet and one script by their
+hashes, and nothing else, so that even a flaw in escaping could run nothing.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from topz.markup import Markup, join, tag
 from topz.plots import Points
-from topz.scene import Scene, View
+from topz.scene import View
 
 PATH = "/topz"
 
@@ -91,13 +90,31 @@ def header(frame: Frame, view: View) -> Markup:
         tag(
             "form",
             *kept,
-            tag("input", type="search", name="q", value=view.words, placeholder="Filter: nginx  user:www  state:R", aria_label="Filter", autocomplete="off", spellcheck="false"),
+            tag(
+                "input",
+                type="search",
+                name="q",
+                value=view.words,
+                placeholder="Filter: nginx  user:www  state:R",
+                aria_label="Filter",
+                autocomplete="off",
+                spellcheck="false",
+            ),
             tag("noscript", tag("button", "Filter")),
             method="get",
             action=PATH,
             role="search",
         ),
-        tag("a", "Resume" if view.paused else "Pause", id="pause", class_="button", role="button", href=link(view, paused=not view.paused)) if not view.at else None,
+        tag(
+            "a",
+            "Resume" if view.paused else "Pause",
+            id="pause",
+            class_="button",
+            role="button",
+            href=link(view, paused=not view.paused),
+        )
+        if not view.at
+        else None,
     )
 
 
@@ -109,7 +126,19 @@ def _pairs(view: View) -> list[tuple[str, str]]:
 
 def footer(lines: list[str]) -> Markup:
     """What limits the view, and the keys."""
-    keys = [("P", "CPU"), ("M", "memory"), ("T", "time"), ("N", "PID"), ("R", "reverse"), ("V", "tree"), ("I", "percent of"), ("/", "filter"), ("space", "pause"), ("[ ]", "step in time"), ("L", "live")]  # fmt: skip
+    keys = [
+        ("P", "CPU"),
+        ("M", "memory"),
+        ("T", "time"),
+        ("N", "PID"),
+        ("R", "reverse"),
+        ("V", "tree"),
+        ("I", "percent of"),
+        ("/", "filter"),
+        ("space", "pause"),
+        ("[ ]", "step in time"),
+        ("L", "live"),
+    ]
     names = [join(tag("kbd", key), f" {what}  ") for key, what in keys]
     return tag("footer", *[tag("div", line) for line in lines], tag("div", *names, class_="keys"))
 
@@ -138,10 +167,19 @@ def login(frame: Frame, wrong: bool, onward: str) -> bytes:
     body = tag(
         "div",
         tag("h1", "topz", tag("span", frame.host, class_="host")),
-        tag("p", "That is not the token." if wrong else "Command lines are shown here, so this page asks for the token."),
+        tag(
+            "p", "That is not the token." if wrong else "Command lines are shown here, so this page asks for the token."
+        ),
         tag(
             "form",
-            tag("input", type="password", name="token", aria_label="Token", autofocus=True, autocomplete="current-password"),
+            tag(
+                "input",
+                type="password",
+                name="token",
+                aria_label="Token",
+                autofocus=True,
+                autocomplete="current-password",
+            ),
             tag("input", type="hidden", name="onward", value=onward),
             tag("button", "Open"),
             method="post",
@@ -151,5 +189,3 @@ def login(frame: Frame, wrong: bool, onward: str) -> bytes:
         class_="login",
     )
     return document("topz", replace(frame, refresh=0.0), None, Markup(), body, Markup())
-
-

@@ -17,7 +17,14 @@ Points = list[tuple[float, float]]
 def area(points: Points, top: float, kind: str, title: str, span: tuple[float, float] | None = None) -> Markup:
     """A filled line of (time, value) from 0 to `top`; `kind` is the class that colours it."""
     if len(points) < 2:
-        return tag("svg", tag("title", title), viewBox=f"0 0 {WIDTH} {HEIGHT}", preserveAspectRatio="none", class_=f"plot {kind}", role="img")
+        return tag(
+            "svg",
+            tag("title", title),
+            viewBox=f"0 0 {WIDTH} {HEIGHT}",
+            preserveAspectRatio="none",
+            class_=f"plot {kind}",
+            role="img",
+        )
     start, end = span or (points[0][0], points[-1][0])
     places = [_place(time, value, start, end, top) for time, value in thin(points)]
     line = "M" + " L".join(places)

@@ -77,7 +77,8 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def parse_stat(raw: bytes) -> Stat:
-    """The fields of /proc/PID/stat. The name may itself hold spaces, parentheses and newlines, so its end is the last ')'.
+    """The fields of /proc/PID/stat. The name may itself hold spaces, parentheses and newlines, so its end is the last
+    ')'.
 
     Raises ValueError when the text is not that of a stat file.
     """

@@ -1,8 +1,9 @@
 """One look at /proc: the only module that reads it.
 
-Measured with 1,000 processes (tests/bench/topz_refresh.py): plain open/read/close of stat, statm and io and one stat() of the
-fd directory cost 8 ms, psutil 38 to 84 ms for the same. What rarely changes (arguments, user, control group) is read when a
-process appears and when its name changes, and again in turn, so that each is at most REVISIT looks old.
+Measured with 1,000 processes (tests/bench/topz_refresh.py): plain open/read/close of stat, statm and io and one
+stat() of the fd directory cost 8 ms, psutil 38 to 84 ms for the same. What rarely changes (arguments, user, control
+group) is read when a process appears and when its name changes, and again in turn, so that each is at most REVISIT
+looks old.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from topz.files import read, read_whole
 from topz.redact import redact
 from topz.snapshot import Identity, Machine, Reading, Snapshot
 
-# Titles (`nginx: worker process is shutting down`) and control groups change without a sign: every look renews one in REVISIT.
+# Titles (`nginx: worker process is shutting down`) and control groups change without a sign: every look renews one in
+# REVISIT.
 REVISIT = 15
 # Arguments beyond this are cut: a page shows a line, and a thousand Java processes hold kilobytes each.
 MAX_ARGUMENTS = 4096
@@ -154,7 +156,10 @@ class Reader:
     def _machine(self) -> Machine:
         memory = read(f"{self._root}/meminfo")
         one, five, fifteen = read(f"{self._root}/loadavg").split()[:3]
-        files = {f"{resource}.pressure": read_whole(f"{self._root}/pressure/{resource}") for resource in ("cpu", "memory", "io")}
+        files = {
+            f"{resource}.pressure": read_whole(f"{self._root}/pressure/{resource}")
+            for resource in ("cpu", "memory", "io")
+        }
         return Machine(
             processors=os.cpu_count() or 1,
             memory_bytes=proc.parse_memory(memory, "MemTotal"),
@@ -165,4 +170,9 @@ class Reader:
 
 
 def _same(one: Identity, other: Identity) -> bool:
-    return one.command == other.command and one.name == other.name and one.container == other.container and one.user == other.user
+    return (
+        one.command == other.command
+        and one.name == other.name
+        and one.container == other.container
+        and one.user == other.user
+    )

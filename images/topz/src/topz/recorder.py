@@ -1,8 +1,9 @@
 """The flight recorder: what every process looked like at any moment of the last minutes, in bounded memory.
 
-Pure; time comes as an argument. A moment is a column of numbers for each quantity, compressed together, and refers to the
-processes by index, so that names and command lines are kept once. Measured: 2.6 KB for a moment of 1,000 mostly idle
-processes, against 40 KB uncompressed and 700 KB as Python objects. The oldest moments go when either bound is met.
+Pure; time comes as an argument. A moment is a column of numbers for each quantity, compressed together, and refers to
+the processes by index, so that names and command lines are kept once. Measured: 2.6 KB for a moment of 1,000 mostly
+idle processes, against 40 KB uncompressed and 700 KB as Python objects. The oldest moments go when either bound is
+met.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from topz.sample import Container, Process, Sample
 from topz.snapshot import Identity, Machine
 
-# What an identity, its place in the index and a moment cost besides their text, measured with tracemalloc on Python 3.13.
+# What an identity, its place in the index and a moment cost besides their text, measured with tracemalloc on Python
+# 3.13.
 _IDENTITY_BYTES = 480
 _MOMENT_BYTES = 400
 _CONTAINER_BYTES = 640
@@ -43,7 +45,7 @@ class Moment(NamedTuple):
     """What is kept of a sample."""
 
     time: float
-    count: int
+    processes: int
     packed: bytes
     containers: dict[str, Container]
     machine: Machine
@@ -52,6 +54,9 @@ class Moment(NamedTuple):
 
 # Columns in the order in which they are packed: the process's index in the recorder, then its quantities.
 _CODES = "IiHHifdQff"
+
+
+Column = Any  # array("I") holds int and array("f") float; which one a column is depends on _CODES
 
 
 class Recorder:
@@ -81,16 +86,19 @@ class Recorder:
         return [moment.time for moment in self._moments]
 
     def record(self, sample: Sample) -> None:
-        """Keeps the sample and lets go of what is too old or too much. A clock that went back starts a new recording."""
+        """Keeps the sample and lets go of what is too old or too much. A clock that went back starts a new
+        recording."""
         if self._moments and sample.time <= self._moments[-1].time:
             self._clear()
-        columns = [array(code) for code in _CODES]
+        columns: list[Column] = [array(code) for code in _CODES]
         for process in sample.processes:
             for column, value in zip(columns, self._values(process, sample.time), strict=True):
                 column.append(value)
         packed = zlib.compress(b"".join(column.tobytes() for column in columns), 1)
         size = len(packed) + _MOMENT_BYTES + _CONTAINER_BYTES * len(sample.containers)
-        self._moments.append(Moment(sample.time, len(sample.processes), packed, sample.containers, sample.machine, size))
+        self._moments.append(
+            Moment(sample.time, len(sample.processes), packed, sample.containers, sample.machine, size)
+        )
         self._bytes += size
         self._trim(sample.time)
 
@@ -176,11 +184,11 @@ class Recorder:
         self._last_seen.clear()
         self._bytes = 0
 
-    def _columns(self, moment: Moment) -> list[array[int] | array[float]]:
+    def _columns(self, moment: Moment) -> list[Column]:
         data, columns, start = zlib.decompress(moment.packed), [], 0
         for code in _CODES:
-            column: array[int] | array[float] = array(code)
-            end = start + moment.count * column.itemsize
+            column: Column = array(code)
+            end = start + moment.processes * column.itemsize
             column.frombytes(data[start:end])
             columns.append(column)
             start = end
@@ -188,10 +196,12 @@ class Recorder:
 
     def _unpack(self, moment: Moment) -> Iterator[Row]:
         columns = self._columns(moment)
-        return (self._row(columns, position) for position in range(moment.count))
+        return (self._row(columns, position) for position in range(moment.processes))
 
-    def _row(self, columns: list[array[int] | array[float]], position: int) -> Row:
-        index, parent, state, threads, files, cpu, seconds, resident, read, write = (column[position] for column in columns)
+    def _row(self, columns: list[Column], position: int) -> Row:
+        index, parent, state, threads, files, cpu, seconds, resident, read, write = (
+            column[position] for column in columns
+        )
         return Row(
             self._identities[int(index)],
             int(parent),

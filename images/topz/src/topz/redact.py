@@ -1,50 +1,127 @@
 """Secrets in command lines, hidden before anything is shown, kept or sent.
 
 Pure. A command line is a list of arguments; the same number comes back, and the first word, the program, is never
-touched. It errs towards hiding: `--token --verbose` keeps --verbose, but `--token -x` loses the -x. What it cannot know
-is a secret with no name and no known shape (`login alice hunter2`), so a page with command lines still deserves a TOKEN.
+touched. It errs towards hiding: `--token --verbose` keeps --verbose, but `--token -x` loses the -x. What it cannot
+know is a secret with no name and no known shape (`login alice hunter2`), so a page with command lines still deserves
+a TOKEN.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 HIDDEN = "***"
 
 # A name is sensitive when one of its words is here ...
 _SENSITIVE = frozenset(
-    "password passwd passwort passphrase passcode pwd pass secret secrets token tokens apikey credential credentials creds auth "
-    "authorization bearer cookie requirepass masterauth userpass sas accesskey secretkey privatekey signature otp pin "
-    "pgpassword mysqlpwd passin passout".split()
+    [
+        "password",
+        "passwd",
+        "passwort",
+        "passphrase",
+        "passcode",
+        "pwd",
+        "pass",
+        "secret",
+        "secrets",
+        "token",
+        "tokens",
+        "apikey",
+        "credential",
+        "credentials",
+        "creds",
+        "auth",
+        "authorization",
+        "bearer",
+        "cookie",
+        "requirepass",
+        "masterauth",
+        "userpass",
+        "sas",
+        "accesskey",
+        "secretkey",
+        "privatekey",
+        "signature",
+        "otp",
+        "pin",
+        "pgpassword",
+        "mysqlpwd",
+        "passin",
+        "passout",
+    ]
 )
 # ... or two that follow each other, unless the last word says that the value is about the secret and not the secret.
 _SENSITIVE_PAIRS = frozenset(
-    {("api", "key"), ("access", "key"), ("secret", "key"), ("private", "key"), ("account", "key"), ("encryption", "key"),
-     ("signing", "key"), ("master", "key"), ("shared", "key"), ("connection", "string")}
-)  # fmt: skip
+    {
+        ("api", "key"),
+        ("access", "key"),
+        ("secret", "key"),
+        ("private", "key"),
+        ("account", "key"),
+        ("encryption", "key"),
+        ("signing", "key"),
+        ("master", "key"),
+        ("shared", "key"),
+        ("connection", "string"),
+    }
+)
 _ABOUT = frozenset(
-    "file files path dir directory folder type mode method methods plugin provider ttl timeout lifetime expiry length size "
-    "policy name endpoint url uri enabled required prompt store helper count limit audience issuer".split()
+    [
+        "file",
+        "files",
+        "path",
+        "dir",
+        "directory",
+        "folder",
+        "type",
+        "mode",
+        "method",
+        "methods",
+        "plugin",
+        "provider",
+        "ttl",
+        "timeout",
+        "lifetime",
+        "expiry",
+        "length",
+        "size",
+        "policy",
+        "name",
+        "endpoint",
+        "url",
+        "uri",
+        "enabled",
+        "required",
+        "prompt",
+        "store",
+        "helper",
+        "count",
+        "limit",
+        "audience",
+        "issuer",
+    ]
 )
 
 # Programs whose one-letter options carry a secret: glued ("-psecret"), apart ("-p secret"), or a user:secret pair.
 _GLUED, _APART, _PAIR = 1, 2, 4
-_MYSQL = {"-p": _GLUED}
-_SHORT: dict[str, dict[str, int]] = {
-    **dict.fromkeys(
-        "mysql mysqldump mysqladmin mysqlshow mysqlimport mysqlcheck mysqlslap mysqlpump mysqlbinlog mysqlsh mariadb mariadb-dump "
-        "mariadb-admin mariadb-check mariadb-show mariadb-import mariadb-backup".split(),
-        _MYSQL,
+_EITHER = _GLUED | _APART
+_RULES: tuple[tuple[str, dict[str, int]], ...] = (
+    (
+        "mysql mysqldump mysqladmin mysqlshow mysqlimport mysqlcheck mysqlslap mysqlpump mysqlbinlog mysqlsh",
+        {"-p": _GLUED},
     ),
-    **dict.fromkeys("mongo mongosh mongodump mongorestore mongoimport mongoexport".split(), {"-p": _GLUED | _APART}),
-    **dict.fromkeys(["redis-cli", "valkey-cli"], {"-a": _GLUED | _APART}),
-    **dict.fromkeys(["curl"], {"-u": _GLUED | _APART | _PAIR, "-U": _GLUED | _APART | _PAIR, "-b": _GLUED | _APART}),
-    **dict.fromkeys("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd".split(), {"-w": _GLUED | _APART}),
-    **dict.fromkeys("docker podman nerdctl skopeo buildah helm sshpass sqlcmd bcp".split(), {"-p": _APART | _GLUED, "-P": _APART | _GLUED}),
-    **dict.fromkeys("rabbitmqadmin influx cqlsh clickhouse-client".split(), {"-p": _APART}),
-    **dict.fromkeys(["unzip", "zip", "7z"], {"-P": _GLUED | _APART, "-p": _GLUED}),
-}  # fmt: skip
+    ("mariadb mariadb-dump mariadb-admin mariadb-check mariadb-show mariadb-import mariadb-backup", {"-p": _GLUED}),
+    ("mongo mongosh mongodump mongorestore mongoimport mongoexport", {"-p": _EITHER}),
+    ("redis-cli valkey-cli", {"-a": _EITHER}),
+    ("curl", {"-u": _EITHER | _PAIR, "-U": _EITHER | _PAIR, "-b": _EITHER}),
+    ("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd", {"-w": _EITHER}),
+    ("docker podman nerdctl skopeo buildah helm sshpass sqlcmd bcp", {"-p": _EITHER, "-P": _EITHER}),
+    ("rabbitmqadmin influx cqlsh clickhouse-client", {"-p": _APART}),
+    ("unzip zip 7z", {"-P": _EITHER, "-p": _GLUED}),
+)
+_SHORT = {program: options for programs, options in _RULES for program in programs.split()}
 # `docker run -p 80:80` is a port. Only the subcommand "login" has a password.
 _ONLY_WITH_LOGIN = frozenset({"docker", "podman", "nerdctl", "skopeo", "buildah", "helm"})
 # Long options that hold user:password as one value.
@@ -56,7 +133,9 @@ _INSIDE = re.compile(
     rf"(?<![A-Za-z0-9_.\-])(?P<name>{_NAME})(?P<between>[\"']?\s?[=:]\s?)"
     r"(?P<value>\"[^\"]*\"?|'[^']*'?|(?:(?:Bearer|Basic|Token|Digest)\s+)?[^\s\"',;&}]+)"
 )
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#@:\"']*)(?P<password>:[^\s/?#\"']*)?@")
+_USERINFO = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#@:\"']*)(?P<password>:[^\s/?#\"']*)?@"
+)
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY.*", re.DOTALL)
 _SCHEME_VALUE = re.compile(r"\b(?P<scheme>Bearer|Basic)(?P<space>\s+)[A-Za-z0-9._~+/=\-]{6,}", re.IGNORECASE)
 _SHAPES = re.compile(
@@ -73,11 +152,12 @@ _SPACES = re.compile(r"(\s+)")
 
 
 def sensitive(name: str) -> bool:
-    """Whether a value under this name is a secret. Words are split at case changes and punctuation, so "tokenizer" is not."""
+    """Whether a value under this name is a secret. Words are split at case changes and punctuation, so "tokenizer" is
+    not."""
     words = [word.lower() for word in _WORDS.findall(name)]
     if not words or words[-1] in _ABOUT:
         return False
-    return not _SENSITIVE.isdisjoint(words) or any(pair in _SENSITIVE_PAIRS for pair in zip(words, words[1:], strict=False))
+    return not _SENSITIVE.isdisjoint(words) or any(pair in _SENSITIVE_PAIRS for pair in pairwise(words))
 
 
 def redact(arguments: list[str]) -> list[str]:
@@ -123,7 +203,11 @@ def _expects(word: str, options: dict[str, int]) -> Callable[[str], str] | None:
         return _pair if kind & _PAIR else _whole
     if word in _PAIR_OPTIONS:
         return _pair
-    return _whole if word.startswith("-") and "=" not in word and sensitive(word) and not word.startswith("--no-") else None
+    return (
+        _whole
+        if word.startswith("-") and "=" not in word and sensitive(word) and not word.startswith("--no-")
+        else None
+    )
 
 
 def _whole(_: str) -> str:

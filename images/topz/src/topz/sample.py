@@ -1,7 +1,7 @@
 """Two snapshots become one sample: rates, shares of limits, and what can be said of the PID namespace.
 
-Pure. CPU is counted in cores: 1.0 is one core for the whole interval. top's "Irix" percentage is that times 100, its "Solaris"
-percentage is that of the whole machine; the share of the container's limit is what a pod's owner looks for.
+Pure. CPU is counted in cores: 1.0 is one core for the whole interval. top's "Irix" percentage is that times 100, its
+"Solaris" percentage is that of the whole machine; the share of the container's limit is what a pod's owner looks for.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Container:
     pressure: dict[str, Pressure]
     usage: Usage
     whole: bool
-    """CPU and memory are the control group's own (they hold what ended and the page cache), not a sum over processes."""
+    """CPU and memory are the control group's own (they hold what ended and the page cache), not a sum over
+    processes."""
 
     def cpu_share(self, machine: Machine) -> float:
         """CPU as a share of the limit, or of the machine when there is none."""
@@ -80,11 +81,13 @@ class Sample:
 
 
 def sample(before: Snapshot | None, now: Snapshot) -> Sample:
-    """The rates from one snapshot to the next. Processes are matched by identity, so a reused PID is a new process."""
+    """The rates from one snapshot to the next. Processes are matched by identity, so a reused PID is a new
+    process."""
     interval = max(now.clock - before.clock, 1e-3) if before is not None else 0.0
     earlier = {(old.identity.pid, old.identity.start): old for old in before.readings} if before is not None else {}
     processes = [
-        _process(reading, earlier.get((reading.identity.pid, reading.identity.start)), interval, now.time) for reading in now.readings
+        _process(reading, earlier.get((reading.identity.pid, reading.identity.start)), interval, now.time)
+        for reading in now.readings
     ]
     members: defaultdict[str, list[Process]] = defaultdict(list)
     for process in processes:
@@ -112,7 +115,13 @@ def _process(now: Reading, before: Reading | None, interval: float, time: float)
         # Started within the interval, or never seen: all that it used is spread over the time it could use it in.
         age = max(time - now.identity.start, 0.01)
         span = min(age, interval) if interval and age <= interval * 1.5 else age
-        return Process(now.identity, now, now.cpu_seconds / span, _rate(now.io and now.io.read_bytes, 0, span), _rate(now.io and now.io.write_bytes, 0, span))
+        return Process(
+            now.identity,
+            now,
+            now.cpu_seconds / span,
+            _rate(now.io and now.io.read_bytes, 0, span),
+            _rate(now.io and now.io.write_bytes, 0, span),
+        )
     read = _rate(now.io and now.io.read_bytes, before.io and before.io.read_bytes, interval)
     write = _rate(now.io and now.io.write_bytes, before.io and before.io.write_bytes, interval)
     return Process(now.identity, now, max(0.0, now.cpu_seconds - before.cpu_seconds) / interval, read, write)
@@ -150,10 +159,12 @@ def sharing(now: Snapshot) -> Sharing:
     """Whether the PID namespace is shared with other containers, with the evidence."""
     others = sorted(about.label for about, _ in now.containers.values() if not about.own)
     if now.on_host:
-        return Sharing(True, "The kernel's own threads are seen: this is the machine's PID namespace, so every process on it is listed.")
+        return Sharing(
+            True,
+            "The kernel's own threads are seen: this is the machine's PID namespace, so every process on it is listed.",
+        )
     if others:
         return Sharing(True, f"Processes of {len(others)} other container{'s' if len(others) != 1 else ''} are seen.")
     if now.own_pid == 1:
         return Sharing(False, "topz itself is PID 1 here, so it was given a PID namespace of its own.")
     return Sharing(False, f"All {len(now.readings)} processes seen, PID 1 among them, are in topz's own container.")
-

@@ -1,7 +1,7 @@
 """When to look, and what is remembered: the newest sample, the recording, and the counters of the metrics.
 
-While somebody looks (the page, the text, the API), a look is taken every REFRESH; otherwise only every RECORD_EVERY. What is
-recorded are rates from one record to the next, so that nothing falls between them.
+While somebody looks (the page, the text, the API), a look is taken every REFRESH; otherwise only every RECORD_EVERY.
+What is recorded are rates from one record to the next, so that nothing falls between them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ _LARGEST_SHARE = 0.05
 class Sampler:
     """Looks at the processes again and again."""
 
-    def __init__(self, reader: Reader, recorder: Recorder, groups: NameGroups, refresh: float, record_every: float) -> None:
+    def __init__(
+        self, reader: Reader, recorder: Recorder, groups: NameGroups, refresh: float, record_every: float
+    ) -> None:
         """`refresh` and `record_every` in seconds."""
         self.recorder = recorder
         self.groups = groups

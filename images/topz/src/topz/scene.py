@@ -1,7 +1,7 @@
 """What is shown: the present, or a moment of the recording, in one form. Pure.
 
-A view is what the reader asked for in the query; `arrange` applies it. Links are made from views, so that everything on the
-page works without JavaScript and can be sent to a colleague.
+A view is what the reader asked for in the query; `arrange` applies it. Links are made from views, so that everything
+on the page works without JavaScript and can be sent to a colleague.
 """
 
 from __future__ import annotations
@@ -215,7 +215,8 @@ _FIELDS: dict[str, Callable[[Scene, Row], str]] = {
 
 
 def matches(scene: Scene, row: Row, words: str) -> bool:
-    """Whether every word is found: in the command, name, user, container or PID, or in the one field of "user:www"."""
+    """Whether every word is found: in the command, name, user, container or PID, or in the one field of
+    "user:www"."""
     return all(_matches(scene, row, word) for word in words.lower().split())
 
 
@@ -237,7 +238,8 @@ def arrange(scene: Scene, view: View) -> list[Row]:
     return rows
 
 
-# Characters of indentation; what is deeper is drawn at this depth, or a chain of forks would fill the page with spaces.
+# Characters of indentation; what is deeper is drawn at this depth, or a chain of forks would fill the page with
+# spaces.
 _DEEPEST = 72
 
 

@@ -15,9 +15,13 @@ class Settings(CommonSettings):
 
     admin_listen: Address = setting("0.0.0.0:9103", help="Where health, metrics and the other admin endpoints listen.")
     listen: Address = setting("0.0.0.0:8080", help="Where the page and the API listen.")
-    token: Secret = setting(None, secret=True, help="What one must present to look; without it everybody may who reaches LISTEN.")
+    token: Secret = setting(
+        None, secret=True, help="What one must present to look; without it everybody may who reaches LISTEN."
+    )
     refresh: Duration = setting("2s", help="How often the processes are read while somebody looks.")
-    record_every: Duration = setting("5s", help="How often a moment is recorded, and the processes are read while nobody looks.")
+    record_every: Duration = setting(
+        "5s", help="How often a moment is recorded, and the processes are read while nobody looks."
+    )
     keep: Duration = setting("30m", help="How far back the recording goes.")
     keep_memory: Size = setting("16MiB", help="The most memory that the recording takes; the oldest moments go first.")
     redact: bool = setting("true", help="Hide passwords, tokens and keys in command lines.")

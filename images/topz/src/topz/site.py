@@ -1,4 +1,5 @@
-"""The endpoints: what is asked for, found in the newest sample or the recording, and answered in the form that is asked for."""
+"""The endpoints: what is asked for, found in the newest sample or the recording, and answered in the form that is
+asked for."""
 
 from __future__ import annotations
 
@@ -11,12 +12,12 @@ from urllib.parse import parse_qs
 
 from podparts.metrics import Registry
 from podparts.web import Answer, Endpoint, Request, accepts, text
-
 from topz import access, api, changes, overview, page
 from topz import text as plain
 from topz.diff import diff
 from topz.metrics import REFUSED
 from topz.page import PATH, Frame, History
+from topz.plots import Points
 from topz.sampler import Sampler
 from topz.scene import Scene, View, arrange, parse_time, parse_view, past, present
 from topz.settings import Settings
@@ -30,7 +31,11 @@ _LONGEST_LOGIN = 4096
 
 ENDPOINTS = (
     Endpoint("GET", "/", "Leads to the page."),
-    Endpoint("GET", PATH, "The page. `format=text` or `json`; `at=14:02`, `sort`, `order`, `view`, `q`, `pid`, `cpu`, `rows`."),
+    Endpoint(
+        "GET",
+        PATH,
+        "The page. `format=text` or `json`; `at=14:02`, `sort`, `order`, `view`, `q`, `pid`, `cpu`, `rows`.",
+    ),
     Endpoint("GET", f"{PATH}/diff", "Two moments side by side: `from`, `to`."),
     Endpoint("POST", f"{PATH}/login", "Takes the token from the page's form."),
     Endpoint("GET", "/api/v1/processes", "Processes and containers as JSON; takes what the page takes."),
@@ -111,14 +116,20 @@ class Pages:
             return replace_headers(Answer(body=plain.render(scene, view, self._host).encode("utf-8", "replace")))
         frame = Frame(self._host, self._settings.refresh if scene.live else 0.0)
         body = overview.overview(scene, view, self._history(scene, view), self._settings.keep)
-        return _html(page.document(f"topz · {self._host}", frame, view, page.header(frame, view), body, page.footer(self._footer(scene))))
+        return _html(
+            page.document(
+                f"topz · {self._host}", frame, view, page.header(frame, view), body, page.footer(self._footer(scene))
+            )
+        )
 
     def changed(self, request: Request) -> Answer:
         """Two moments side by side."""
         before, after = self._two(request)
         body = changes.changes(before, after, diff(before.rows, after.rows))
         frame = Frame(self._host, 0.0)
-        return _html(page.document("topz · what changed", frame, None, page.header(frame, View(at="-0")), body, page.footer([])))
+        return _html(
+            page.document("topz · what changed", frame, None, page.header(frame, View(at="-0")), body, page.footer([]))
+        )
 
     def processes(self, request: Request) -> Answer:
         """Processes as JSON."""
@@ -158,30 +169,46 @@ class Pages:
         sample = self._sampler.wanted()
         start = parse_time(request.query, "from", sample.time, 0.0)
         end = request.query.get("to", "now")
-        after = present(sample) if end in ("now", "") else self._moment(parse_time(request.query, "to", sample.time, 0.0))
+        after = (
+            present(sample) if end in ("now", "") else self._moment(parse_time(request.query, "to", sample.time, 0.0))
+        )
         before = self._moment(start)
         return (before, after) if before.time <= after.time else (after, before)
 
     def _history(self, scene: Scene, view: View) -> History:
+        """The recording, ending in what is shown if that is the present."""
         recorder = self._sampler.recorder
-        cpu: dict[str, list[tuple[float, float]]] = {}
-        memory: dict[str, list[tuple[float, float]]] = {}
-        for time, containers in recorder.containers():
+        moments = list(recorder.containers())
+        chosen = (
+            []
+            if view.pid is None
+            else [(at, row.cpu, float(row.resident_bytes)) for at, row in recorder.process(view.pid)]
+        )
+        if scene.live and (not moments or moments[-1][0] < scene.time):
+            moments.append((scene.time, scene.containers))
+            chosen += [
+                (scene.time, row.cpu, float(row.resident_bytes)) for row in scene.rows if row.identity.pid == view.pid
+            ]
+        cpu: dict[str, Points] = {}
+        memory: dict[str, Points] = {}
+        for time, containers in moments:
             for key, one in containers.items():
                 cpu.setdefault(key, []).append((time, one.cpu))
                 memory.setdefault(key, []).append((time, float(one.memory_bytes)))
-        chosen = [] if view.pid is None else [(time, row.cpu, float(row.resident_bytes)) for time, row in recorder.process(view.pid)]
         return History(recorder.times(), cpu, memory, chosen)
 
     def _footer(self, scene: Scene) -> list[str]:
         sampler = self._sampler
         lines = [
             f"Reading {len(sampler.sample.processes)} processes took {sampler.cost * 1000:.1f} ms of CPU; "
-            f"{len(sampler.recorder)} moments are recorded in {sampler.recorder.bytes / (1 << 20):.1f} MiB. Read-only: nothing here can end or change a process."
+            f"{len(sampler.recorder)} moments are recorded in {sampler.recorder.bytes / (1 << 20):.1f} MiB. "
+            "Read-only: nothing here can end or change a process."
         ]
         if scene.unreadable:
             what = ", ".join(f"{name} of {count} processes" for name, count in scene.unreadable.items())
-            lines.append(f"Not permitted to read: {what}. It takes the same user as the application's, or the capability SYS_PTRACE.")
+            lines.append(
+                f"Not permitted to read: {what}. It takes the application's user, or the capability SYS_PTRACE."
+            )
         return lines
 
 
@@ -192,11 +219,20 @@ def replace_headers(answer: Answer) -> Answer:
 
 
 def _html(body: bytes, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    return replace_headers(Answer(status, body, "text/html; charset=utf-8", (*headers, ("Content-Security-Policy", page.security_policy()))))
+    return replace_headers(
+        Answer(
+            status, body, "text/html; charset=utf-8", (*headers, ("Content-Security-Policy", page.security_policy()))
+        )
+    )
 
 
 def _json(value: dict[str, Any]) -> Answer:
-    return replace_headers(Answer(body=json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n", content_type="application/json"))
+    return replace_headers(
+        Answer(
+            body=json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n",
+            content_type="application/json",
+        )
+    )
 
 
 def _redirect(place: str, headers: tuple[tuple[str, str], ...] = ()) -> Answer:

@@ -11,7 +11,8 @@ from topz.proc import Io
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """What does not change while a process runs one program. One object per (pid, start, command), shared by all looks."""
+    """What does not change while a process runs one program. One object per (pid, start, command), shared by all
+    looks."""
 
     pid: int
     start: float

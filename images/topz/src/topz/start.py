@@ -6,7 +6,6 @@ from podparts.errors import StartError
 from podparts.proxy.serve import serve_site
 from podparts.service import Service
 from podparts.web import Site
-
 from topz.metrics import collect
 from topz.namegroups import NameGroups
 from topz.reader import Reader
@@ -25,7 +24,9 @@ async def start(settings: Settings, service: Service) -> None:
     recorder = Recorder(settings.keep, settings.keep_memory)
     sampler = Sampler(reader, recorder, NameGroups(settings.groups), settings.refresh, settings.record_every)
     pages = Pages(settings, sampler, service.metrics)
-    site = Site(pages.endpoints(), lambda request, error: service.log.crash("endpoint crashed", error, path=request.path))
+    site = Site(
+        pages.endpoints(), lambda request, error: service.log.crash("endpoint crashed", error, path=request.path)
+    )
     service.metrics.before_collect(lambda: collect(service.metrics, sampler))
     if not sampler.sample.sharing.shared:
         service.log.warning("pid namespace not shared", reason=sampler.sample.sharing.reason)

@@ -7,7 +7,7 @@ import re
 import time as clock
 
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-UNKNOWN = "–"
+UNKNOWN = "\N{EN DASH}"
 
 
 def size(count: float | None) -> str:
@@ -49,7 +49,7 @@ def cpu_time(seconds: float) -> str:
 def age(seconds: float) -> str:
     """A span in its two largest units: "3d 4h", "12m 5s"."""
     left = max(0, int(seconds))
-    parts = []
+    parts: list[str] = []
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         count, left = divmod(left, length)
         if count or (unit == "s" and not parts):
@@ -76,7 +76,8 @@ _UNIX = re.compile(r"\d{9,10}(?:\.\d{1,6})?")
 
 
 def moment(text: str, now: float) -> float:
-    """A time that somebody asks for, in Unix seconds: "14:02" or "14:02:30" (the last such time), "-5m", a date or Unix time.
+    """A time that somebody asks for, in Unix seconds: "14:02" or "14:02:30" (the last such time), "-5m", a date or
+    Unix time.
 
     Raises ValueError that says what was expected.
     """
