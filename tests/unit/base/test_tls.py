@@ -275,6 +275,25 @@ async def test_pausing_the_inner_transport_pauses_tcp(talk: Talk) -> None:
     assert talk.tcp.asked == ["pause_reading", "resume_reading"]
 
 
+async def test_what_came_with_the_handshake_waits_while_reading_is_paused(
+    server: tls.TlsServer, client: ssl.SSLContext
+) -> None:
+    inner = Inner()
+    talk = Talk(server, inner, client)
+    inner.connection_made = lambda transport: (setattr(inner, "transport", transport), transport.pause_reading())  # type: ignore[method-assign]
+    with pytest.raises(ssl.SSLWantReadError):
+        talk.client.do_handshake()
+    talk.to_server()
+    talk.to_client()
+    talk.client.do_handshake()
+    talk.client.write(b"early")
+    talk.to_server()
+    assert inner.got == []
+    inner.transport.resume_reading()
+    await asyncio.sleep(0)
+    assert inner.got == [b"early"]
+
+
 async def test_plain_http_is_handed_to_its_own_protocol(
     context: ssl.SSLContext, failures: list[tuple[str, str]]
 ) -> None:

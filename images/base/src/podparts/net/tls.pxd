@@ -5,7 +5,7 @@ cdef class TlsProtocol:
     cdef list corked
     cdef int state
     cdef Py_ssize_t received
-    cdef bint reading, read_ended, write_ended, half_open
+    cdef bint reading, paused, read_ended, write_ended, half_open
 
     cdef void _shake(self, bytes data)
     cdef bint _start(self, bytes data) except *

@@ -181,6 +181,7 @@ class TlsProtocol:
         self.state = HANDSHAKE
         self.received = 0
         self.reading = False
+        self.paused = False
         self.read_ended = False
         self.write_ended = False
         self.half_open = False
@@ -266,13 +267,23 @@ class TlsProtocol:
         return self.state != OPEN or self.tcp.is_closing()
 
     def is_reading(self) -> bool:
-        return self.state == OPEN and self.tcp.is_reading()
+        return self.state == OPEN and not self.paused
 
     def pause_reading(self) -> None:
+        self.paused = True
         self.tcp.pause_reading()
 
     def resume_reading(self) -> None:
+        """What was received but not delivered when reading was paused comes first, in a later turn of the loop."""
+        if self.paused:
+            self.paused = False
+            if self.incoming is not None and self.incoming.pending:
+                asyncio.get_running_loop().call_soon(self._resume)
         self.tcp.resume_reading()
+
+    def _resume(self) -> None:
+        if self.state == OPEN and not self.reading and not self.read_ended:
+            self._deliver()
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.tcp.set_write_buffer_limits(high, low)
@@ -398,7 +409,7 @@ class TlsProtocol:
     def _decrypt(self) -> None:
         got: cython.Py_ssize_t = 0
         size: cython.Py_ssize_t = 1
-        while self.state == OPEN and size:
+        while self.state == OPEN and size and not self.paused:
             try:
                 size = self.ssl.read(ROOM - got, _plain[got:] if got else _plain)
             except ssl.SSLWantReadError:
