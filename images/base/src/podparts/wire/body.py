@@ -221,7 +221,7 @@ class Body:
 def _all(text: bytes, bit: cython.int) -> cython.bint:
     """Whether every character of the text is of the class."""
     classes: cython.p_const_uchar = CLASSES
-    c: cython.int
+    c: cython.uchar  # Cython gives the bytes of `for` as signed otherwise, and one above 0x7f would index backwards
     for c in text:
         if not classes[c] & bit:
             return False

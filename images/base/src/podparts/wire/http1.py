@@ -153,7 +153,8 @@ class Head:
                 return self._refuse(400, "the request line does not end in an HTTP version")
             k += 1
         if n - i < 10:
-            return INCOMPLETE
+            short: cython.bint = b"\r" in self.data[i : i + 8]  # all there is, and less than a version
+            return self._refuse(400, "the HTTP version is malformed") if short else INCOMPLETE
         if p[i + 6] != 46 or not (48 <= p[i + 5] <= 57 and 48 <= p[i + 7] <= 57):
             return self._refuse(400, "the HTTP version is malformed")
         if p[i + 8] != 13 or p[i + 9] != 10:
@@ -198,7 +199,8 @@ class Head:
                 return self._refuse(502, "the response does not begin with HTTP/1.")
             k += 1
         if n - i < 14:
-            return INCOMPLETE
+            short: cython.bint = b"\r" in self.data[i : i + 12]  # all there is, and less than a status
+            return self._refuse(502, "the status line is too short") if short else INCOMPLETE
         if p[i + 7] not in (48, 49) or p[i + 8] != 32:
             return self._refuse(502, "the response's HTTP version is malformed")
         self.minor = p[i + 7] - 48
@@ -287,7 +289,12 @@ class Head:
             if self.encoded:
                 return self._refuse(400, "more than one Transfer-Encoding")
             self.encoded = True
-            if not _is(p, value, end, b"chunked", 7):
+            stop: cython.Py_ssize_t = end
+            while stop < line_end and p[stop] == 32:
+                stop += 1
+            # A tab after the coding is white space to the RFC, part of the coding to llhttp, which then reads a
+            # response until close: what does not end in `chunked` and spaces is refused.
+            if stop < line_end or not _is(p, value, end, b"chunked", 7):
                 return self._refuse(501, "a Transfer-Encoding other than chunked alone")
             self.length = CHUNKED if self.length == NO_LENGTH else self.length
             return COMPLETE if self.length == CHUNKED else self._refuse(400, "both Content-Length and Transfer-Encoding")
@@ -355,7 +362,10 @@ class Head:
 
     def _check_request(self, p: cython.p_const_uchar) -> int:
         """What can be judged only when all fields are known: Host, target form, upgrade, persistence."""
-        self.upgrade = self.upgrade and self.upgrade_start >= 0 and self.minor == 1
+        # With a body announced llhttp would take the body for what comes after the switch: then it is no upgrade.
+        bodiless: cython.bint = self.length == NO_LENGTH or self.length == 0
+        named: cython.bint = self.upgrade_end > self.upgrade_start >= 0
+        self.upgrade = self.upgrade and named and bodiless and self.minor == 1
         if self.minor == 0:
             if self.encoded:
                 return self._refuse(400, "an HTTP/1.0 request has a Transfer-Encoding")
