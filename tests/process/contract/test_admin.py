@@ -81,6 +81,17 @@ def test_a_secret_file_is_read_again_when_it_changes(toy: Callable[..., Part], t
     assert part.admin("/token?is=one")[1] == "no\n"
 
 
+def test_a_secret_file_that_went_away_is_logged_and_the_last_good_value_stays(
+    toy: Callable[..., Part], tmp_path: Path
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("one\n")
+    part = toy(TOKEN_FILE=file)
+    file.unlink()
+    part.until_logged("secret file cannot be used")
+    assert part.admin("/token?is=one")[1] == "yes\n"
+
+
 def test_an_endpoint_that_crashes_is_500_to_the_client_and_a_traceback_in_the_log(
     toy: Callable[..., Part],
 ) -> None:

@@ -140,6 +140,19 @@ def test_a_kubernetes_service_link_is_recognised_and_named() -> None:
     assert "enableServiceLinks: false" in said
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("PROXY2_PORT", "tcp://10.0.0.1:80"),
+        ("PROXY_SERVICE_PORT", "80"),
+        ("UPSTREA_SERVICE_HOST", "10.0.0.1"),
+        ("PROXY_PORT_80_TCP", "tcp://10.0.0.1:80"),
+    ],
+)
+def test_what_kubernetes_sets_for_other_services_is_no_near_miss(name: str, text: str) -> None:
+    load(Settings, GOOD | {name: text})
+
+
 def test_a_class_checks_across_its_fields() -> None:
     @dataclass(frozen=True, kw_only=True)
     class Paired(CommonSettings):

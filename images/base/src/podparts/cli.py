@@ -31,6 +31,7 @@ def run(part: Part[Any], arguments: list[str] | None = None) -> NoReturn:
         sys.exit(_serve(part, environ))
     if given[0].startswith(_WORKER):
         sys.exit(_serve(part, environ, given[0].removeprefix(_WORKER)))
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `IMAGE --settings | head` ends like any other command
     command = _COMMANDS.get(given[0])
     if command is None or len(given) > 1:
         _say(usage(part), error=True)

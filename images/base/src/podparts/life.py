@@ -20,7 +20,7 @@ from podparts.log import Log
 from podparts.metrics import Metric, Registry
 from podparts.part import Part
 from podparts.process import watch_process
-from podparts.settings import CommonSettings, SettingsError
+from podparts.settings import CommonSettings, SettingsError, secrets
 from podparts.values import Address
 from podparts.web import Site
 
@@ -71,6 +71,7 @@ class Life(ABC):
         )
         self.loop: asyncio.AbstractEventLoop
         self._serve = serve
+        self._secrets = secrets(settings)
         self._stop_asked = asyncio.Event()
         self._code = errors.STOPPED
         self._delay: float = settings.shutdown_delay
@@ -195,6 +196,12 @@ class Life(ABC):
 
     def _heartbeat(self) -> None:
         self.health.turn()
+        for variable, secret in self._secrets.items():
+            if secret.text() and secret.problem:
+                log = self.log.limited(f"secret {variable}", per=60)
+                log.warning(
+                    "secret file cannot be used, the last good value stays", variable=variable, reason=secret.problem
+                )
         self.loop.call_later(_HEARTBEAT, self._heartbeat)
 
     def _note(self, condition: Condition) -> None:

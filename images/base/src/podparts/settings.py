@@ -12,6 +12,7 @@ both and a table can show it. What the values mean is not known here.
 """
 
 import os
+import re
 import time
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -256,6 +257,12 @@ def read_one(cls: type[CommonSettings], field: str, environ: Mapping[str, str]) 
     return next(_read(one, environ) for one in declared(cls) if one.field == field)
 
 
+def secrets(settings: CommonSettings) -> dict[str, Secret]:
+    """The secrets that are set, by variable."""
+    values = {one.variable: getattr(settings, one.field) for one in declared(type(settings)) if one.secret}
+    return {variable: value for variable, value in values.items() if value}
+
+
 def shown(settings: CommonSettings) -> dict[str, str | None]:
     """Each variable with its value in force, as it would be typed; secrets masked, None for what is unset."""
     values = {one: getattr(settings, one.field) for one in declared(type(settings))}
@@ -389,6 +396,10 @@ def is_service_link(name: str, text: str) -> bool:
     return name.endswith("_PORT") and text.partition("://")[0] in ("tcp", "udp", "sctp") and "://" in text
 
 
+# What Kubernetes sets for each Service of the namespace besides NAME_PORT; whoever named the Service meant no setting.
+_SERVICE_VARIABLE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT|_PORT_\d+_(TCP|UDP|SCTP)")
+
+
 def _service_link_advice(name: str) -> str:
     service = name.removesuffix("_PORT").lower().replace("_", "-")
     return (
@@ -401,8 +412,8 @@ def near_misses(known: Iterable[Declared], environ: Mapping[str, str]) -> list[P
     """Variables that are no setting, but so close to one that they must have been meant as it."""
     names = {name: frozenset(name) for one in known for name in one.names()}
     problems = []
-    for name in environ:
-        if name in names:
+    for name, text in environ.items():
+        if name in names or is_service_link(name, text) or _SERVICE_VARIABLE.search(name):
             continue
         letters = frozenset(name.upper())
         for meant, meant_letters in names.items():
