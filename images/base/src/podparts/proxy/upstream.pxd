@@ -11,6 +11,7 @@ cdef class UpstreamConnection(Upstream):
     cdef Downstream down
     cdef object transport, _write
     cdef public double parked
+    cdef bint server_ended, client_ended
 
     cpdef void close(self)
     cdef void _leave(self)

@@ -44,6 +44,7 @@ class UpstreamConnection(Upstream):
         self.transport = None
         self.reused = self.answered = False
         self.parked = 0.0
+        self.server_ended = self.client_ended = False
 
     # ---- asyncio.Protocol
 
@@ -65,10 +66,11 @@ class UpstreamConnection(Upstream):
             self.close()  # nobody asked: whatever this is, the next response would be taken for another's
 
     def eof_received(self) -> bool:
-        if self.phase == TUNNEL:
-            self.down.tunnel_eof()
-            return True
-        return False
+        if self.phase != TUNNEL or self.client_ended:
+            return False
+        self.server_ended = True
+        self.down.tunnel_eof()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         down: Downstream = self.down
@@ -106,7 +108,12 @@ class UpstreamConnection(Upstream):
             self._write(data)
 
     def write_eof(self) -> None:
-        if self.phase != GONE and self.transport.can_write_eof():
+        self.client_ended = True
+        if self.phase == GONE:
+            return
+        if self.server_ended or not self.transport.can_write_eof():
+            self.transport.close()
+        else:
             self.transport.write_eof()
 
     def abandon(self) -> None:
