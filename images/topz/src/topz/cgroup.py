@@ -80,7 +80,7 @@ def main_path(paths: dict[str, str]) -> str:
 _HEX = r"(?P<id>[0-9a-f]{64}|[0-9a-f]{32}-[0-9]{6,10})"
 _SCOPE = re.compile(rf"(?:^|[/:])(?:(?P<runtime>[a-z][a-z-]{{1,20}})-)?{_HEX}(?:\.scope)?(?:$|/)")
 _POD = re.compile(
-    r"pod(?P<uid>[0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?(?:/|$)"
+    r"pod(?P<uid>[0-9a-f]{8}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{4}[-_][0-9a-f]{12}|[0-9a-f]{32})(?:\.slice)?(?:[/:]|$)"
 )
 _UNIT = re.compile(r"/(?P<unit>[^/]+\.(?:service|socket))(?:$|/)")
 _RUNTIMES = {"cri-containerd": "containerd", "libpod": "podman", "crio": "cri-o", "docker": "docker"}

@@ -104,7 +104,7 @@ def containers(scene: Scene, view: View, history: History) -> Markup:
 def card(scene: Scene, view: View, one: Container, history: History) -> Markup:
     """One container: what it uses of what it may use, and the last minutes."""
     about = one.about
-    word = f"container:{about.label.split()[0].lower()}"
+    word = f"container:{about.label.split()[-1].lower()}" if about.label.split() else ""
     return tag(
         "article",
         tag("h2", tag("a", about.label, href=link(view, words=word if view.words != word else ""))),

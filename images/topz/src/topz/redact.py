@@ -14,43 +14,18 @@ from itertools import pairwise
 
 HIDDEN = "***"
 
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 # A name is sensitive when one of its words is here ...
-_SENSITIVE = frozenset(
-    [
-        "password",
-        "passwd",
-        "passwort",
-        "passphrase",
-        "passcode",
-        "pwd",
-        "pass",
-        "secret",
-        "secrets",
-        "token",
-        "tokens",
-        "apikey",
-        "credential",
-        "credentials",
-        "creds",
-        "auth",
-        "authorization",
-        "bearer",
-        "cookie",
-        "requirepass",
-        "masterauth",
-        "userpass",
-        "sas",
-        "accesskey",
-        "secretkey",
-        "privatekey",
-        "signature",
-        "otp",
-        "pin",
-        "pgpassword",
-        "mysqlpwd",
-        "passin",
-        "passout",
-    ]
+_SENSITIVE = _set(
+    """
+    password passwd passwort passphrase passcode pwd pass secret secrets token tokens apikey credential credentials
+    creds auth authorization bearer cookie requirepass masterauth userpass sas accesskey secretkey privatekey
+    signature otp pin pgpassword mysqlpwd passin passout
+    """
 )
 # ... or two that follow each other, unless the last word says that the value is about the secret and not the secret.
 _SENSITIVE_PAIRS = frozenset(
@@ -67,41 +42,11 @@ _SENSITIVE_PAIRS = frozenset(
         ("connection", "string"),
     }
 )
-_ABOUT = frozenset(
-    [
-        "file",
-        "files",
-        "path",
-        "dir",
-        "directory",
-        "folder",
-        "type",
-        "mode",
-        "method",
-        "methods",
-        "plugin",
-        "provider",
-        "ttl",
-        "timeout",
-        "lifetime",
-        "expiry",
-        "length",
-        "size",
-        "policy",
-        "name",
-        "endpoint",
-        "url",
-        "uri",
-        "enabled",
-        "required",
-        "prompt",
-        "store",
-        "helper",
-        "count",
-        "limit",
-        "audience",
-        "issuer",
-    ]
+_ABOUT = _set(
+    """
+    file files path dir directory folder type mode method methods plugin provider ttl timeout lifetime expiry length
+    size policy name endpoint url uri enabled required prompt store helper count limit audience issuer
+    """
 )
 
 # Programs whose one-letter options carry a secret: glued ("-psecret"), apart ("-p secret"), or a user:secret pair.

@@ -69,10 +69,10 @@ def date_time(time: float) -> str:
     return clock.strftime("%Y-%m-%dT%H:%M:%SZ", clock.gmtime(time))
 
 
-_RELATIVE = re.compile(r"-(\d{1,9}(?:\.\d{1,6})?)(s|m|h)?")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T ](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?Z?")
-_UNIX = re.compile(r"\d{9,10}(?:\.\d{1,6})?")
+_RELATIVE = re.compile(r"-(\d{1,9}(?:\.\d{1,6})?)(s|m|h)?", re.ASCII)
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T ](\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?Z?", re.ASCII)
+_UNIX = re.compile(r"\d{9,10}(?:\.\d{1,6})?", re.ASCII)
 
 
 def moment(text: str, now: float) -> float:
