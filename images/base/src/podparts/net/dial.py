@@ -111,6 +111,8 @@ class Dialer:
             last: OSError = refused
         while loop.time() < until:
             async with self._holding:
+                if loop.time() >= until:  # others tried until then
+                    break
                 try:
                     return await self._connect(pool)
                 except (ConnectionRefusedError, FileNotFoundError) as refused:
@@ -158,9 +160,9 @@ class Dialer:
         try:
             async with asyncio.timeout(self._timeout):
                 answers = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no host name at all, such as a label of 64 bytes
             if not self._known:
-                raise OSError(f"cannot resolve {host}: {error.strerror or error}") from None
+                raise OSError(f"cannot resolve {host}: {getattr(error, 'strerror', None) or error}") from None
             return []
         return sorted({(str(where[0]), port) for *_, where in answers})
 

@@ -20,7 +20,7 @@ else:
     from podparts.wire.http1 import CHUNKED, COMPLETE, INCOMPLETE, NO_LENGTH, Head
 
 MOST_HELD = 65536  # bytes a client may send ahead before it is no longer read
-MOST_LINGERED = 1048576  # bytes that are thrown away after a last answer
+MOST_LINGERED = 16777216  # bytes that are thrown away after a last answer
 # A head and the first piece of a body are joined into one write up to this size; beyond it the copy costs more than the
 # second element of a writev (measured: tests/bench, 10 KB against 64 KB answers).
 JOINED = 16384
@@ -44,8 +44,8 @@ class ClientConnection(Exchange):
         self.transport = None
         self.held = b""
         self.pauses = 0
-        self.blocked = self.consuming = self.closing = self.served = False
-        self.lingered = 0
+        self.blocked = self.consuming = self.closing = self.served = self.partial = self.ended = False
+        self.lingered = self.unsent = 0
 
     # ---- asyncio.Protocol
 
@@ -66,7 +66,8 @@ class ClientConnection(Exchange):
             self.up.write_eof()
             return True
         if self.phase == ANSWERING and self.body.ended:
-            self.closing = True
+            self.ended = True
+            self.closing = not self.held  # what was sent ahead is answered too
             return True
         return False
 
@@ -87,7 +88,7 @@ class ClientConnection(Exchange):
         if self.up is not None:
             self.up.resume_reading()
         elif self.phase == IDLE:
-            self._consume_held()
+            self._next()
 
     # ---- reading
 
@@ -120,9 +121,21 @@ class ClientConnection(Exchange):
             if len(self.held) > MOST_HELD:
                 self._pause(SENT_AHEAD)
 
+    def _next(self) -> None:
+        """Between two requests: go on with what the client has sent ahead, or read on."""
+        if self.pauses:
+            self._resume(UPSTREAM_FULL | SENT_AHEAD)
+        self._consume_held()
+        if not self.ended or self.consuming or self.blocked:
+            return
+        if self.phase == IDLE:
+            self._linger()
+        elif self.phase == ANSWERING and not self.body.ended:
+            self.fail(400, "the connection ended within a body")
+        elif not self.held:
+            self.closing = True
+
     def _consume_held(self) -> None:
-        if self.pauses & SENT_AHEAD:
-            self._resume(SENT_AHEAD)
         if self.held and not self.consuming:
             data: bytes = self.held
             self.held = b""
@@ -131,13 +144,16 @@ class ClientConnection(Exchange):
     def _read_head(self, data: bytes, at: cython.Py_ssize_t) -> int:
         """A request's head at data[at:]. Returns where its body stops, or -1 when there is no more to read."""
         head: Head = self.head
-        if at == 0 and not self.held:
-            self.moved = now()
         result: cython.int = head.request(data, at, self.terms.request_fields)
         if result == COMPLETE:
             self.served = True
+            self.partial = False
             return self.start(data, head.end)
         if result == INCOMPLETE:
+            if not self.partial:
+                self.partial = True
+                if self.served:  # the first head's clock runs since the connection was opened
+                    self.moved = now()
             self.held = data if at == 0 else data[at:]
             return -1
         self.terms.report(result, self, head.reason)
@@ -241,11 +257,9 @@ class ClientConnection(Exchange):
         self._ended(self.status)
         self.phase = IDLE
         if not self.closing:
-            if self.held:
-                self._consume_held()
-            elif self.pauses:
-                self._resume(UPSTREAM_FULL | SENT_AHEAD)
-        elif self.body.ended:
+            if self.held or self.pauses or self.ended:
+                self._next()
+        elif self.head.close and self.body.ended:
             self.phase = LINGER
             self.transport.close()
         else:
@@ -299,16 +313,33 @@ class ClientConnection(Exchange):
         if self.phase == ANSWERING:
             self._tick_answering(moment, quiet)
         elif self.phase == IDLE:
-            if self.held or not self.served:
-                if quiet > terms.head_timeout > 0:
-                    self._late()
-            elif quiet > terms.idle_timeout > 0:
-                self.phase = LINGER
-                self.transport.close()
+            self._tick_idle(quiet)
         elif self.phase == LINGER:
-            if quiet > terms.linger_timeout:
-                self.transport.abort()
+            self._tick_linger(moment, quiet)
         elif self.phase == TUNNEL and quiet > terms.tunnel_timeout > 0:
+            self.transport.abort()
+
+    def _tick_idle(self, quiet: cython.double) -> None:
+        terms: Terms = self.terms
+        if self.blocked:
+            if quiet > terms.stall_timeout > 0:
+                self.transport.abort()
+        elif self.held or not self.served:
+            if quiet > terms.head_timeout > 0:
+                self._late()
+        elif quiet > terms.idle_timeout > 0:
+            self.phase = LINGER
+            self.transport.close()
+
+    def _tick_linger(self, moment: cython.double, quiet: cython.double) -> None:
+        """The last answer may still be on its way to a slow reader: its time runs from the last byte that it took."""
+        unsent: cython.Py_ssize_t = self.transport.get_write_buffer_size()
+        if unsent != self.unsent:
+            self.unsent = unsent
+            self.moved = moment
+            return
+        patience: cython.double = self.terms.stall_timeout if unsent else self.terms.linger_timeout
+        if quiet > patience > 0:
             self.transport.abort()
 
     def _late(self) -> None:
@@ -334,6 +365,13 @@ class ClientConnection(Exchange):
                 self.fail(408, "the client sends no more of its body")
         elif quiet > terms.response_timeout > 0:
             self.fail(504, "the upstream sent nothing in time")
+
+    def unfinished(self) -> bool:
+        """Whether the client is owed anything that no exchange in flight stands for: a request that it has begun to
+        send, an answer that is on its way."""
+        return self.transport is not None and (
+            (self.phase == IDLE and bool(self.held)) or self.transport.get_write_buffer_size() > 0
+        )
 
     def drain(self) -> None:
         """Close at once if idle; a request that is under way is the connection's last."""

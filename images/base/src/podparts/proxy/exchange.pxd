@@ -27,6 +27,7 @@ cdef class Exchange(Downstream):
     cpdef void cut_off(self)
     cpdef Py_ssize_t start(self, bytes data, Py_ssize_t at) except -2
     cdef object _decide(self)
+    cdef void _answer(self, object answer)
     cpdef Py_ssize_t more(self, bytes data, Py_ssize_t at) except -2
     cdef void _fail_body(self, Py_ssize_t end)
     cdef void _gather(self, bytes data, Py_ssize_t at, Py_ssize_t end)

@@ -89,13 +89,15 @@ class Exchange(Downstream):
         self.status = 0
         self.responded = self.retried = False
         self.takes_chunks = head.minor == 1
-        self.wants_upgrade = head.upgrade and not head.upgrade_value.lower().startswith(b"h2c")
+        # HTTP/2 without TLS would leave requests unread within a tunnel; no name of the list may lead there.
+        self.wants_upgrade = head.upgrade and b"h2c" not in head.upgrade_value.lower()
         self.head_only = head.method_end - head.start == 4 and head.method == b"HEAD"
         length: cython.longlong = head.length if head.length != NO_LENGTH else 0
         self.forward = None
         self.collect = None
         decision: object = self._decide()
         if decision is None:
+            self.fail(500, "no decision")  # unless it has failed already
             return -1
         if isinstance(decision, Collect):
             self.collect = decision
@@ -116,7 +118,7 @@ class Exchange(Downstream):
         elif self.collect is not None:
             self._gather(data, at, end)
         else:
-            self.send_answer(decision)
+            self._answer(decision)
         return end if self.phase < LINGER else -1
 
     def _decide(self) -> object:
@@ -126,6 +128,12 @@ class Exchange(Downstream):
         except Exception as fault:
             self.fail(500, f"the decision failed: {fault!r}")
             return None
+
+    def _answer(self, answer: object) -> None:
+        try:
+            self.send_answer(answer)
+        except Exception as fault:
+            self.fail(500, f"the answer failed: {fault!r}")
 
     def more(self, data: bytes, at: cython.Py_ssize_t) -> int:
         """data[at:] continues the request's body. Returns where the body stops in data, or -1 when it was refused."""
@@ -163,11 +171,9 @@ class Exchange(Downstream):
         body = b"".join(self.collected)
         self.collected = None
         try:
-            answer = self.collect.answer(self, body)
+            self.send_answer(self.collect.answer(self, body))
         except Exception as fault:
             self.fail(500, f"the answer failed: {fault!r}")
-            return
-        self.send_answer(answer)
 
     # ---- towards the upstream
 
@@ -196,10 +202,11 @@ class Exchange(Downstream):
     def connected(self, up: Upstream) -> None:
         self.up = up
         self.moved = now()
-        up.begin(self, self.wire)
+        wire: bytes = self.wire
         if not self.body.ended:
             self.wire = None
-            self.resume_reading()
+            self.resume_reading()  # before the first write: that may find the upstream full and pause again
+        up.begin(self, wire)
 
     def unavailable(self, status: cython.int, reason: str) -> None:
         self.fail(status, reason)
@@ -239,6 +246,9 @@ class Exchange(Downstream):
             extra = self.forwarding
         if head.absolute:
             extra = b"Host: " + head.host + b"\r\n" + extra
+        elif head.host_start < 0:  # HTTP/1.0 knows requests without one, HTTP/1.1 does not
+            pool: Pool = forward.pool
+            extra = b"Host: " + pool.host + b"\r\n" + extra
         if self.wants_upgrade:
             extra = extra + b"Connection: Upgrade\r\nUpgrade: " + head.upgrade_value + b"\r\n"
         return extra + forward.add if forward.add else extra
@@ -251,7 +261,7 @@ class Exchange(Downstream):
             if host:
                 lines += b"X-Forwarded-Host: " + host + b"\r\n"
         if self.terms.forwarded:
-            node = f'"[{self.peer}]"' if ":" in self.peer else self.peer
+            node = f'"[{self.peer}]"' if ":" in self.peer else self.peer if "." in self.peer else "unknown"
             element = b"for=" + node.encode() + b";proto=" + scheme + (b';host="' + host + b'"' if host else b"")
             lines += b"Forwarded: " + (before + b", " + element if before else element) + b"\r\n"
         return lines
@@ -266,6 +276,9 @@ class Exchange(Downstream):
             head.header(b"x-forwarded-host") or head.host,
             head.header(b"forwarded") or b"",
         )
+        port = head.header(b"x-forwarded-port")
+        if port and self.terms.x_forwarded:
+            lines += b"X-Forwarded-Port: " + port + b"\r\n"
         return lines + self.identity
 
     # ---- the end

@@ -73,7 +73,7 @@ class HttpProxy:
             upstream_idle=settings.upstream_idle_timeout or float("inf"),
         )
         service.metrics.before_collect(self._collect)
-        service.in_flight(lambda: self.terms.in_flight)
+        service.in_flight(self._in_flight)
         service.on_stopping(self._say_goodbye)
         service.on_drain(self.drain)
         service.on_stop(self.stop)
@@ -97,6 +97,8 @@ class HttpProxy:
             noticed=noticed,
         )
         pool = Pool(name, self.terms, dialer, settings.upstream_connections, settings.upstream_queue)
+        if not address.path:
+            pool.host = str(address).encode()
         self.pools[name] = pool
         self.service.tasks.start(f"watch {name}", dialer.watch(pool, settings.upstream_check))
         return pool
@@ -156,6 +158,10 @@ class HttpProxy:
     def _say_goodbye(self) -> None:
         """Stopping: every answer from now on is its connection's last, so that clients go elsewhere."""
         self.terms.draining = True
+
+    def _in_flight(self) -> int:
+        """Exchanges under way; when there are none, connections that are still owed something."""
+        return self.terms.in_flight or sum(exchange.unfinished() for exchange in self.terms.exchanges)
 
     def drain(self) -> None:
         """Accept no more, close what is idle."""
@@ -250,4 +256,7 @@ def sweep_interval(settings: ProxySettings) -> float:
 def peer_of(transport: asyncio.BaseTransport) -> str:
     """The client's IP address as the transport knows it; `unix` for a local socket."""
     name = transport.get_extra_info("peername")
-    return str(name[0]) if isinstance(name, tuple) else "unix"
+    if not isinstance(name, tuple):
+        return "unix"
+    ip = str(name[0])
+    return ip.removeprefix("::ffff:") if "." in ip else ip  # how a dual-stack socket says IPv4

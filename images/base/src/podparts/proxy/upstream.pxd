@@ -10,6 +10,8 @@ cdef class UpstreamConnection(Upstream):
     cdef bytes held
     cdef Downstream down
     cdef object transport, _write
+    # The server takes no more for now; the client takes no more for now.
+    cdef bint full, paused
     cdef public double parked
     cdef bint server_ended, client_ended
 
@@ -24,6 +26,7 @@ cdef class UpstreamConnection(Upstream):
 
 cdef class Pool:
     cdef readonly str name
+    cdef public bytes host
     cdef readonly Terms terms
     cdef readonly object dial, waiting
     cdef readonly list idle

@@ -43,6 +43,7 @@ class UpstreamConnection(Upstream):
         self.down = None
         self.transport = None
         self.reused = self.answered = False
+        self.full = self.paused = False
         self.parked = 0.0
         self.server_ended = self.client_ended = False
 
@@ -88,10 +89,12 @@ class UpstreamConnection(Upstream):
             down.broken(502, "the upstream closed the connection without a response")
 
     def pause_writing(self) -> None:
+        self.full = True
         if self.down is not None:
             self.down.pause_reading()
 
     def resume_writing(self) -> None:
+        self.full = False
         if self.down is not None:
             self.down.resume_reading()
 
@@ -122,10 +125,12 @@ class UpstreamConnection(Upstream):
 
     def pause_reading(self) -> None:
         if self.phase != GONE:
+            self.paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         if self.phase != GONE:
+            self.paused = False
             self.transport.resume_reading()
 
     def close(self) -> None:
@@ -198,8 +203,11 @@ class UpstreamConnection(Upstream):
     def _finish(self, down: Downstream, clean: cython.bint) -> None:
         """The response is complete: free the connection first, so that a pipelined request finds it."""
         self.down = None
-        if clean and not self.head.close and self.body.kind != NO_LENGTH and down.body.ended:
+        # A connection that still sends the last request cannot be lent: its end is unknown to the next exchange.
+        if clean and not self.head.close and self.body.kind != NO_LENGTH and down.body.ended and not self.full:
             self.phase = IDLE
+            if self.paused:
+                self.resume_reading()
             self.reused = True
             self.pool.release(self)
         else:
@@ -224,11 +232,13 @@ class Pool:
     """The connections to one upstream.
 
     `limit` bounds the connections that exist or are being opened (0: no bound), `queue` those that wait for one.
-    `dial(pool)` opens one connection in the background and calls `opened` or `dial_failed`.
+    `dial(pool)` opens one connection in the background and calls `opened` or `dial_failed`. `host` is the Host of
+    requests that come without one.
     """
 
     def __init__(self, name: str, terms: Terms, dial: object, limit: int = 0, queue: int = 1024) -> None:
         self.name = name
+        self.host = b"localhost"
         self.terms = terms
         self.dial = dial
         self.limit = limit
@@ -273,6 +283,10 @@ class Pool:
 
     def opened(self, up: UpstreamConnection) -> None:
         """`dial` succeeded."""
+        if up.phase == GONE:  # accepted and closed again before we came to use it
+            self.open += 1  # `lost` has counted it already
+            self.dial_failed(502, "the upstream closes connections as soon as they open")
+            return
         self.opening -= 1
         self.open += 1
         self.opened_total += 1

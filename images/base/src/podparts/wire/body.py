@@ -59,6 +59,8 @@ class Body:
         self.trailers = b""
         self.held = b""
         self.cuts = None
+        if self.parts:  # the last body's: this one's first piece may hold nothing of it
+            self.parts = []
 
     def feed(self, data: bytes, start: cython.Py_ssize_t, fields: Fields) -> int:
         """Where in data[start:] the body stops: len(data) while it goes on, less once it has `ended`; -1 for a
@@ -153,7 +155,11 @@ class Body:
             return self._refuse("a forbidden character in a chunk extension")
         if self.cuts is None:
             self.cuts = []
-        self.cuts.append(i)
+        last: cython.Py_ssize_t = len(self.cuts) - 1  # no negative index: compiled without wrap-around
+        if last > 0 and self.cuts[last] == i:
+            self.cuts[last] = i + 1
+        else:
+            self.cuts += (i, i + 1)
         return 0
 
     def _trailer(self, data: bytes, i: cython.Py_ssize_t, n: cython.Py_ssize_t, fields: Fields) -> int:
@@ -199,8 +205,8 @@ class Body:
             stop = self._payload_end(data, start, end)
         out: bytes = data if start == 0 and stop == len(data) else data[start:stop]
         if self.cuts is not None:
-            cut = set(self.cuts)
-            out = bytes([data[i] for i in range(start, stop) if i not in cut])
+            edges = [start, *self.cuts, stop]
+            out = b"".join([data[first:last] for first, last in zip(edges[::2], edges[1::2], strict=True)])
         return out + self.trailers if self.ended else out
 
     def _payload_end(self, data: bytes, start: int, end: int) -> int:

@@ -106,6 +106,8 @@ class Head:
         while i + 1 < n and p[i] == 13 and p[i + 1] == 10:  # empty lines before a request are skipped (RFC 9112 2.2)
             i += 2
         self._clear(i)
+        if i - start > self.head_limit:
+            return self._refuse(431, "empty lines beyond the limit of a head")
         if i + 1 == n and p[i] == 13:
             return INCOMPLETE
         result: cython.int = self._request_line(p, i, n)
@@ -442,6 +444,8 @@ class Head:
         if not self.absolute:
             return self.target
         rest = self.target.partition(b"://")[2]
+        if self.method == b"OPTIONS" and not set(b"/?") & set(rest):
+            return b"*"  # the server itself is asked (RFC 9112 3.2.4)
         at = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
         return rest[at:] if rest[at : at + 1] == b"/" else b"/" + rest[at:]
 
