@@ -1,6 +1,7 @@
 """Every part answers the same options in the same way."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,13 @@ def test_version_names_the_part_and_its_version(name: str) -> None:
     assert done.returncode == 0
     assert done.stdout.split()[0] == Path(name).stem
     assert len(done.stdout.splitlines()) == 1
+
+
+def test_asking_a_part_does_not_import_the_event_loop(name: str) -> None:
+    """A probe runs every few seconds in every pod, and asyncio alone takes longer than all the rest of it."""
+    done = run([sys.executable, "-X", "importtime", *command(name)[-1:], "--version"])
+    assert done.returncode == 0
+    assert "asyncio" not in done.stderr
 
 
 def test_settings_lists_every_setting_with_type_default_and_meaning(name: str) -> None:

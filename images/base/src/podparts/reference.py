@@ -59,15 +59,20 @@ def _line_that_begins(content: str, mark: str) -> int:
     return 0 if content.startswith(mark) else found + 1 if (found := content.find("\n" + mark)) >= 0 else -1
 
 
-def images(root: Path) -> list[Image]:
-    """Every image of the repository, by name. Raises ImportError or AttributeError when one declares no PART."""
-    found = []
+def images(root: Path) -> tuple[list[Image], list[str]]:
+    """Every image of the repository, by name, and what is wrong with those that declare no PART."""
+    found, problems = [], []
     for file in sorted(root.glob("images/*/pyproject.toml")):
         project = tomllib.loads(file.read_text())["project"]
         for script in project.get("scripts", {}).values():
-            part: Part[Any] = import_module(script.partition(":")[0]).PART
+            module = script.partition(":")[0]
+            try:
+                part: Part[Any] = import_module(module).PART
+            except (ImportError, AttributeError) as error:
+                problems.append(f"{file.parent.name}: no PART in {module}: {error}")
+                continue
             found.append(Image(file.parent, part, project["version"], project["license"]))
-    return found
+    return found, problems
 
 
 def blocks(root: Path, found: list[Image]) -> Iterator[Block]:
@@ -115,13 +120,14 @@ def root_of_repository() -> Path:
 
 def main(arguments: list[str]) -> int:
     root = root_of_repository()
-    found = images(root)
+    found, problems = images(root)
     if arguments == ["--surface"]:
         from json import dumps
 
         print(dumps([surface(image.part) for image in found], indent=2, sort_keys=True))
-        return 0
-    files, problems = rewritten(blocks(root, found))
+        return _told(problems)
+    files, missing = rewritten(blocks(root, found))
+    problems += missing
     changed = {file: text for file, text in files.items() if text != file.read_text()}
     if arguments == ["--check"]:
         problems += [difference(file, text) for file, text in changed.items()]
@@ -129,7 +135,12 @@ def main(arguments: list[str]) -> int:
         for file, text in changed.items():
             file.write_text(text)
             print(f"wrote {file.relative_to(root)}")
-    print(*problems, sep="\n", file=sys.stderr, end="\n" if problems else "")
+    return _told(problems)
+
+
+def _told(problems: list[str]) -> int:
+    for problem in problems:
+        print(problem, file=sys.stderr)
     return 1 if problems else 0
 
 

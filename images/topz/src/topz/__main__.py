@@ -1,7 +1,7 @@
 """topz: what runs in the pod. The declaration of the part; what it does is in `start`."""
 
+from podparts.cli import run
 from podparts.part import Part, Port
-from podparts.service import run
 from topz.metrics import METRICS
 from topz.settings import Settings
 from topz.site import ENDPOINTS

@@ -6,10 +6,14 @@ dashboards need one change.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from podparts.metrics import Metric, Registry
-from topz.namegroups import Group
-from topz.sample import Container
-from topz.sampler import Sampler
+
+if TYPE_CHECKING:  # --health reads the declarations below and must not wait for the event loop to be imported
+    from topz.namegroups import Group
+    from topz.sample import Container
+    from topz.sampler import Sampler
 
 _GROUP = ("groupname", "container")
 

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from podparts.metrics import Registry
@@ -18,9 +18,11 @@ from topz.diff import diff
 from topz.metrics import REFUSED
 from topz.page import PATH, Frame, History
 from topz.plots import Points
-from topz.sampler import Sampler
 from topz.scene import Scene, View, arrange, parse_time, parse_view, past, present
 from topz.settings import Settings
+
+if TYPE_CHECKING:
+    from topz.sampler import Sampler
 
 _HEADERS = (
     ("Cache-Control", "no-store"),
