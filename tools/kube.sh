@@ -32,6 +32,8 @@ components=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet k
 # What kubelet and kube-proxy change of the machine's settings as they start.
 tunables=(vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys
   kernel/keys/root_maxbytes net/ipv4/conf/all/route_localnet net/bridge/bridge-nf-call-iptables)
+# Where kubelet writes whatever its own directory is.
+fixed_places=(/var/log/pods /var/log/containers /var/lib/kubelet)
 
 say() { echo "kube: $*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -173,8 +175,10 @@ current-context: podparts
 CONFIG
 }
 
-remember_tunables() {
-  local name
+# How the machine was, for down.
+remember() {
+  local name place
+  for place in "${fixed_places[@]}"; do [ -e "$place" ] || echo "$place"; done >new_places
   for name in "${tunables[@]}"; do
     if [ -r "/proc/sys/$name" ]; then echo "$name $(cat "/proc/sys/$name")"; fi
   done >tunables
@@ -228,7 +232,8 @@ start_control_plane() {
     --feature-gates=TTLAfterFinished=true,EphemeralContainers=true
   await "API server" kube-apiserver own_answers
   spawn kube-controller-manager --kubeconfig=kubeconfig --bind-address=127.0.0.1 --port=0 --leader-elect=false \
-    --service-account-private-key-file=accounts.key --root-ca-file=ca.crt --feature-gates=TTLAfterFinished=true
+    --service-account-private-key-file=accounts.key --root-ca-file=ca.crt --feature-gates=TTLAfterFinished=true \
+    --flex-volume-plugin-dir="$run/plugins"
   spawn kube-scheduler --kubeconfig=kubeconfig --bind-address=127.0.0.1 --port=0 --leader-elect=false
 }
 
@@ -260,8 +265,7 @@ up() {
   address=$(docker network inspect bridge -f '{{(index .IPAM.Config 0).Gateway}}')
   mkdir -p "$run"
   cd "$run"
-  if [ ! -e /var/log/pods ]; then touch made_logs; fi
-  remember_tunables
+  remember
   import_pause
   certificates
   start_control_plane
@@ -311,9 +315,9 @@ remove_rules() {
   done
 }
 
-# kubelet writes logs of pods to fixed places, whatever its own directory is.
-remove_logs() {
-  if [ -e "$run/made_logs" ]; then rm -rf /var/log/pods /var/log/containers; fi
+# Places that were there before keep all but the logs of containers that are gone.
+remove_places() {
+  [ ! -f "$run/new_places" ] || xargs -r rm -rf <"$run/new_places"
   [ ! -d /var/log/containers ] || find /var/log/containers -xtype l -delete
 }
 
@@ -330,7 +334,7 @@ clean() {
   awk -v below="$run/" 'index($2, below) == 1 {print $2}' /proc/mounts | sort -r | xargs -r -n 1 umount
   find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null || true
   remove_rules
-  remove_logs
+  remove_places
   restore_tunables
   rm -rf "$run"
 }
