@@ -56,6 +56,13 @@ def _chromium() -> str:
     return "" if find_program("chromium") or find_program("google-chrome") else "no chromium"
 
 
+def _kubernetes() -> str:
+    """Only a cluster that KUBECONFIG names: ~/.kube/config may be somebody's production."""
+    if not os.environ.get("KUBECONFIG"):
+        return "KUBECONFIG names no cluster"
+    return _answers("kubectl", "get", "--raw", "/readyz")()
+
+
 def _clang_fuzzer() -> str:
     return "" if _importable("atheris") else "no atheris"
 
@@ -93,7 +100,8 @@ NEEDS: dict[str, Need] = {
     "atheris": Need(_clang_fuzzer, "pip install atheris"),
     "docker": Need(_answers("docker", "version"), "make engine"),
     "compose": Need(_answers("docker", "compose", "version"), "make engine"),
-    "kubernetes": Need(_answers("kubectl", "get", "--raw", "/readyz"), "make kube"),
+    "kubectl": Need(_installed("kubectl"), "make kube"),
+    "kubernetes": Need(_kubernetes, "make kube"),
     "root": Need(lambda: "" if os.geteuid() == 0 else "not root", "sudo make test"),
 }
 
