@@ -165,7 +165,9 @@ class Namespace:
 
     def rolled_out(self, name: str = "legacy") -> None:
         try:
-            self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={ROLLED_OUT:g}s", timeout=2 * ROLLED_OUT)
+            self.kubectl(
+                "rollout", "status", f"deployment/{name}", f"--timeout={ROLLED_OUT:g}s", timeout=2 * ROLLED_OUT
+            )
         except Failed as failed:
             raise Failed(f"{failed}\n{self.report()}") from None
 
