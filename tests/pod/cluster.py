@@ -39,7 +39,7 @@ with socket.create_connection((sys.argv[1], 443), timeout=10) as plain, context.
     sys.stdout.write(ssl.DER_cert_to_PEM_cert(tls.getpeercert(True)))
 """
 
-# Sends a signal to the process whose command line begins with the words. The container's own user may do that to its own.
+# Kills the processes whose command line holds the words. The kernel lets a user do that to its own.
 KILL = """
 import os, signal, sys
 from pathlib import Path
@@ -164,10 +164,9 @@ class Namespace:
         return until(condition, timeout=timeout, why=why, show=self.report)
 
     def rolled_out(self, name: str = "legacy") -> None:
+        within = f"--timeout={ROLLED_OUT:g}s"
         try:
-            self.kubectl(
-                "rollout", "status", f"deployment/{name}", f"--timeout={ROLLED_OUT:g}s", timeout=2 * ROLLED_OUT
-            )
+            self.kubectl("rollout", "status", f"deployment/{name}", within, timeout=2 * ROLLED_OUT)
         except Failed as failed:
             raise Failed(f"{failed}\n{self.report()}") from None
 

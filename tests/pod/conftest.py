@@ -1,4 +1,4 @@
-"""A cluster with our images in it, and a namespace of its own for each test, whose state is shown when the test fails."""
+"""A cluster with our images in it, and a namespace for each test, whose state is shown when the test fails."""
 
 import itertools
 import os

@@ -1,7 +1,7 @@
 """The application that the parts are put beside: unmodified, on localhost only, knowing nothing of them.
 
-Python's own file server answers each request with HTTP/1.0 and closes; /etc/hostname is the name of the pod. It runs as the
-user of the parts, so that a test can send signals to any process of the pod from its container.
+Python's own file server answers each request with HTTP/1.0 and closes; /etc/hostname is the name of the pod. It runs as
+the user of the parts, so that a test can send signals to any process of the pod from its container.
 """
 
 IMAGE = "python:3.13-slim-trixie"

@@ -1,8 +1,8 @@
 """A bounded load, run inside the client's pod: python3 load_client.py ADDRESS, until its standard input ends.
 
-Two clients in turn, 20 requests a second each: one opens a connection for each request, the other keeps its connection and,
-as every client must, sends a request once more when a connection that was kept turns out closed. Prints as JSON how many
-requests succeeded, by the pod that answered, and what went wrong with the others.
+Two clients in turn, up to 20 requests a second each: one opens a connection for each request, the other keeps its
+connection and, as every client must, sends a request once more when a connection that was kept turns out closed. Prints
+as JSON how many requests succeeded, by the pod that answered, and what went wrong with the others.
 """
 
 import collections
@@ -12,6 +12,7 @@ import select
 import ssl
 import sys
 import time
+from collections.abc import Callable
 
 PAUSE = 0.05
 LONGEST = 300.0
@@ -55,7 +56,7 @@ def fetch_kept(connection: http.client.HTTPSConnection) -> str:
 
 def main(address: str) -> None:
     kept = connect(address)
-    clients = (lambda: fetch_once(address), lambda: fetch_kept(kept))
+    clients: tuple[Callable[[], str], ...] = (lambda: fetch_once(address), lambda: fetch_kept(kept))
     began = time.monotonic()
     print("started", flush=True)
     while time.monotonic() < began + LONGEST and not select.select([sys.stdin], [], [], PAUSE)[0]:

@@ -1,8 +1,8 @@
 """The examples that users copy: k8s/*/*.yaml and compose/*/*.yaml, without a cluster or an engine.
 
 Each must load with the settings of the image it starts; k8s/ must satisfy the strict schemas of an old, a middle and
-the newest Kubernetes and the restricted Pod Security Standard, and its variants must say the same. That they also run is
-held by tests/pod and tests/container.
+the newest Kubernetes and the restricted Pod Security Standard, and its variants must say the same. That they also run
+is held by tests/pod and tests/container.
 """
 
 import os
