@@ -10,7 +10,7 @@ import pytest
 from kit.need import repository
 
 LIBRARY = repository() / "images/base/src/podparts"
-PURE = {"values", "errors", "web", "metrics", "exposition", "health", "wire"}
+PURE = {"values", "errors", "web", "metrics", "exposition", "health", "names", "wire"}
 HEAVY = ("asyncio", "ssl", "logging", "argparse", "json", "urllib", "ipaddress", "http", "email", "importlib.metadata")
 LIGHT = ("podparts.cli", "podparts.part", "podparts.probe", "podparts.log", "podparts.exposition")
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from kit.wait import until
+from podparts.names import edits, is_slip
 from podparts.settings import (
     CommonSettings,
     Problem,
@@ -15,7 +16,6 @@ from podparts.settings import (
     SettingsError,
     WorkerSettings,
     declared,
-    is_near_miss,
     load,
     read_one,
     setting,
@@ -123,7 +123,14 @@ def test_a_near_miss_does_not_show_its_value_which_may_be_a_secret() -> None:
     ],
 )
 def test_a_near_miss_is_a_slip_and_not_another_word(name: str, meant: str, near: bool) -> None:
-    assert is_near_miss(name, meant) is near
+    assert is_slip(name, meant) is near
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "count"), [("", "AB", 2), ("AB", "AB", 0), ("AB", "BA", 1), ("ABC", "CA", 3), ("ABCD", "BADC", 2)]
+)
+def test_edits_are_insertions_deletions_replacements_and_swaps(a: str, b: str, count: int) -> None:
+    assert edits(a, b) == count
 
 
 @pytest.mark.parametrize(

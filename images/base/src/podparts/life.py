@@ -76,7 +76,7 @@ class Life(ABC):
         self._code = errors.STOPPED
         self._delay: float = settings.shutdown_delay
         self.up = False
-        self._was_ready = False
+        self._was_ready = self._ready_once = False
         self._on_stopping: list[Callable[[], None]] = []
         watch_process(self.metrics)
         self.metrics[BUILD].set(1, part.version, python_version())
@@ -109,7 +109,7 @@ class Life(ABC):
         if self._stop_asked.is_set():
             return
         self._code = code
-        if not (delay and self._was_ready and code == errors.STOPPED):
+        if not (delay and self._ready_once and code == errors.STOPPED):
             self._delay = 0.0
         self.log.info("stopping", reason=reason, delay=self._delay, grace=self.settings.shutdown_grace)
         self._stop_asked.set()
@@ -214,6 +214,7 @@ class Life(ABC):
     def _note_ready(self) -> None:
         if self.health.ready != self._was_ready:
             self._was_ready = not self._was_ready
+            self._ready_once = True
             self.log.info("ready" if self._was_ready else "not ready")
 
     def _collect(self) -> None:

@@ -12,89 +12,19 @@ both and a table can show it. What the values mean is not known here.
 """
 
 import os
-import re
-import time
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from inspect import get_annotations
-from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from podparts.names import is_service_link, service_link_advice, slips
+from podparts.secret import MASK
+from podparts.secret import Secret as Secret
 from podparts.values import Address, Duration
 
-MASK: Final = "***"
-_LARGEST_SECRET = 64 * 1024
 _REQUIRED: Final = object()
 _LONGEST_SHOWN = 200
-# A file written again within one tick of the kernel's clock keeps its time; so close to the last write, look again.
-_CLOCK_TICK = 0.05
-
-
-class Secret:
-    """A secret that is never shown: `str()` and `repr()` give a mask. False when it was not set.
-
-    When it came from a file, `text()` reads that file again once it has changed. A file that is gone, empty or
-    unreadable for a while does not lose the last good value; `problem` then says what is wrong.
-    """
-
-    __slots__ = ("_path", "_seen", "_text", "problem")
-
-    def __init__(self, text: str = "", path: str | None = None) -> None:
-        self._text = text
-        self._path = path
-        self._seen: tuple[int, int, int] | None = None
-        self.problem: str | None = None
-
-    @classmethod
-    def from_file(cls, path: str) -> "Secret":
-        """Raises ValueError when the file cannot be read or holds nothing."""
-        secret = cls(path=path)
-        secret._refresh()
-        if secret.problem:
-            raise ValueError(f"expected a readable file that holds the secret: {secret.problem}")
-        return secret
-
-    def text(self) -> str:
-        """The secret as it is now; empty when it was not set."""
-        if self._path is not None:
-            self._refresh()
-        return self._text
-
-    def matches(self, presented: str) -> bool:
-        """Compares in a time that does not tell how much was right. A secret that was not set matches nothing."""
-        from hmac import compare_digest  # imports hashlib, which most parts never need
-
-        secret = self.text()
-        return bool(secret) and compare_digest(secret.encode(), presented.encode("utf-8", "surrogatepass"))
-
-    def _refresh(self) -> None:
-        path = cast(str, self._path)
-        try:
-            status = os.stat(path)
-            seen = (status.st_ino, status.st_size, status.st_mtime_ns)
-            if seen == self._seen:
-                return
-            with open(path, "rb") as file:
-                data = file.read(_LARGEST_SECRET + 1)
-            if len(data) > _LARGEST_SECRET:
-                raise ValueError(f"{path} holds more than {_LARGEST_SECRET} bytes")
-            text = data.decode().removesuffix("\n").removesuffix("\r")
-            if not text:
-                raise ValueError(f"{path} is empty")
-        except (OSError, ValueError) as error:
-            self.problem = str(error) if not isinstance(error, UnicodeDecodeError) else f"{path} is not UTF-8 text"
-            return
-        self._text, self.problem = text, None
-        self._seen = seen if time.time() - status.st_mtime > _CLOCK_TICK else None
-
-    def __bool__(self) -> bool:
-        return bool(self._text)
-
-    def __str__(self) -> str:
-        return MASK if self._text else ""
-
-    def __repr__(self) -> str:
-        return f"Secret({str(self)!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +173,10 @@ def load(cls: type[S], environ: Mapping[str, str]) -> S:
             values[one.field] = _read(one, environ)
         except SettingsError as error:
             problems += error.problems
-    problems += near_misses(known, environ)
+    names = [name for one in known for name in one.names()]
+    problems += [
+        Problem(slip, MASK, f"not a setting; did you mean {meant}?") for slip, meant in slips(names, environ).items()
+    ]
     if not problems:
         settings = cls(**values)
         problems += settings.problems()
@@ -293,7 +226,7 @@ def _read(one: Declared, environ: Mapping[str, str]) -> Any:
     if text == "" and one.kind.optional:
         return _unset(one)
     if is_service_link(name, text):
-        raise SettingsError([Problem(name, text, _service_link_advice(name))])
+        raise SettingsError([Problem(name, text, service_link_advice(name))])
     try:
         if one.secret and name not in (one.variable, *one.aliases):
             return Secret.from_file(text)
@@ -386,70 +319,3 @@ _KINDS: dict[Any, Kind] = {
     float: Kind("number", _float),
     Secret: Kind("secret", Secret),
 }
-
-
-# --- names that are not quite right ----------------------------------------------------------------------------------
-
-
-def is_service_link(name: str, text: str) -> bool:
-    """True for what Kubernetes sets for a Service that shares the namespace: PROXY_PORT=tcp://10.0.0.1:80."""
-    return name.endswith("_PORT") and text.partition("://")[0] in ("tcp", "udp", "sctp") and "://" in text
-
-
-# What Kubernetes sets for each Service of the namespace besides NAME_PORT; whoever named the Service meant no setting.
-_SERVICE_VARIABLE = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT|_PORT_\d+_(TCP|UDP|SCTP)")
-
-
-def _service_link_advice(name: str) -> str:
-    service = name.removesuffix("_PORT").lower().replace("_", "-")
-    return (
-        f"this is a Kubernetes service link: the namespace has a Service called {service}. "
-        f"Set enableServiceLinks: false in the pod, or set {name} there"
-    )
-
-
-def near_misses(known: Iterable[Declared], environ: Mapping[str, str]) -> list[Problem]:
-    """Variables that are no setting, but so close to one that they must have been meant as it."""
-    names = {name: frozenset(name) for one in known for name in one.names()}
-    problems = []
-    for name, text in environ.items():
-        if name in names or is_service_link(name, text) or _SERVICE_VARIABLE.search(name):
-            continue
-        letters = frozenset(name.upper())
-        for meant, meant_letters in names.items():
-            # Each edit changes the set of letters by two at most: a cheap test before the dear one.
-            if len(letters ^ meant_letters) <= 2 * _tolerance(meant) and is_near_miss(name, meant):
-                problems.append(Problem(name, MASK, f"not a setting; did you mean {meant}?"))
-                break
-    return problems
-
-
-def is_near_miss(name: str, meant: str) -> bool:
-    """True when `name` differs from `meant` by case, or by so few letters that it is a slip."""
-    if name.upper() == meant:
-        return True
-    return name.isupper() and 0 < _edits(name, meant, _tolerance(meant)) <= _tolerance(meant)
-
-
-def _tolerance(meant: str) -> int:
-    """Short names have neighbours that mean something else: MODE and NODE, HSTS and HOSTS."""
-    return 0 if len(meant) < 6 else 1 if len(meant) < 10 else 2
-
-
-def _edits(a: str, b: str, limit: int) -> int:
-    """Letters to insert, delete, replace or swap to get from `a` to `b`; stops counting above `limit`."""
-    if abs(len(a) - len(b)) > limit:
-        return limit + 1
-    earlier: list[int] = []
-    before: list[int] = []
-    row = list(range(len(b) + 1))
-    for i, letter in enumerate(a, 1):
-        earlier, before, row = before, row, [i]
-        for j, other in enumerate(b, 1):
-            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == b[j - 2] and a[i - 2] == other:
-                best = min(best, earlier[j - 2] + 1)
-            row.append(best)
-        if min(row) > limit:
-            return limit + 1
-    return row[-1]
