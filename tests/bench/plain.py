@@ -26,7 +26,9 @@ async def start(settings: Settings, service: Service) -> None:
     await proxy.listen(settings.listen)
 
 
-PART = Part(name="bench-plain", summary="The library's proxy, bare.", settings=Settings, start=start, metrics=PROXY_METRICS)
+PART = Part(
+    name="bench-plain", summary="The library's proxy, bare.", settings=Settings, start=start, metrics=PROXY_METRICS
+)
 
 if __name__ == "__main__":
     run(PART)

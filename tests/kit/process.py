@@ -23,6 +23,7 @@ from kit.ports import free_port
 from kit.wait import until
 
 SCRIPTS = Path(sys.executable).parent
+TESTS = Path(__file__).resolve().parents[1]
 _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
