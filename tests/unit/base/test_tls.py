@@ -48,10 +48,13 @@ class Inner:
         self.got: list[bytes] = []
         self.told: list[str] = []
         self.keeps_open = keeps_open
+        self.begins_paused = False
         self.reply: Callable[[bytes], None] | None = None
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
+        if self.begins_paused:
+            transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         self.got.append(data)
@@ -279,8 +282,8 @@ async def test_what_came_with_the_handshake_waits_while_reading_is_paused(
     server: tls.TlsServer, client: ssl.SSLContext
 ) -> None:
     inner = Inner()
+    inner.begins_paused = True
     talk = Talk(server, inner, client)
-    inner.connection_made = lambda transport: (setattr(inner, "transport", transport), transport.pause_reading())  # type: ignore[method-assign]
     with pytest.raises(ssl.SSLWantReadError):
         talk.client.do_handshake()
     talk.to_server()
@@ -298,7 +301,7 @@ async def test_plain_http_is_handed_to_its_own_protocol(
     context: ssl.SSLContext, failures: list[tuple[str, str]]
 ) -> None:
     plain = Inner()
-    server = tls.TlsServer(lambda: context, plain=lambda: plain, failed=lambda *told: failures.append(told[::2]))
+    server = tls.TlsServer(lambda: context, plain=lambda make: plain, failed=lambda *told: failures.append(told[::2]))
     tcp = Tcp()
     protocol = server.wrap(Inner)
     protocol.connection_made(tcp)

@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 from https_sidecar.identity import Identity, identity_of
 
@@ -98,51 +97,52 @@ class Certificate:
 
 def find(certificate: str, key: str | None) -> Source:
     """The two files that CERTIFICATE_PATH and KEY_PATH mean, whether they exist or not."""
-    path = Path(certificate)
-    if path.is_dir():
-        name, key_name = next((pair for pair in NAMES if (path / pair[0]).exists()), NAMES[0])
-        return Source(str(path / name), key or str(path / key_name))
-    if key:
-        return Source(certificate, key)
-    beside = dict(NAMES).get(path.name)
-    candidates = (
-        [path.with_name(beside)] if beside else [path.with_suffix(".key"), path.with_name(f"{path.stem}-key.pem")]
-    )
-    found = next((candidate for candidate in candidates if candidate.exists()), None)
-    return Source(certificate, str(found or (candidates[0] if beside else path)))
+    if os.path.isdir(certificate):
+        places = [Source(os.path.join(certificate, one), os.path.join(certificate, other)) for one, other in NAMES]
+        place = next((place for place in places if os.path.exists(place.certificate)), places[0])
+        return Source(place.certificate, key or place.key)
+    return Source(certificate, key or _key_beside(certificate))
+
+
+def _key_beside(certificate: str) -> str:
+    """A key by its certificate: tls.key for tls.crt, web.key or web-key.pem for web.pem, else the same file."""
+    directory, name = os.path.split(certificate)
+    if expected := dict(NAMES).get(name):
+        return os.path.join(directory, expected)
+    stem = os.path.splitext(certificate)[0]
+    candidates = (f"{stem}.key", f"{stem}-key.pem")
+    return next((candidate for candidate in candidates if os.path.exists(candidate)), certificate)
 
 
 def find_all(directory: str) -> dict[str, Source]:
     """The pairs in a directory, by path: subdirectories as Secrets are mounted, NAME.crt with NAME.key, NAME.pem."""
     found = {}
     with contextlib.suppress(OSError):
-        for path in sorted(Path(directory).iterdir()):
-            if path.name.startswith("."):
-                continue
-            if path.is_dir() or (path.suffix in (".crt", ".pem", ".cer") and _has_key(path)):
-                found[str(path)] = find(str(path), None)
+        for name in sorted(os.listdir(directory)):
+            path = os.path.join(directory, name)
+            if not name.startswith(".") and (os.path.isdir(path) or _is_pair(path)):
+                found[path] = find(path, None)
     return found
 
 
-def _has_key(path: Path) -> bool:
-    """Whether a key is beside a certificate or in the same file; CA files have none."""
-    if not _CERTIFICATE.search(_peek(path)):
+def _is_pair(path: str) -> bool:
+    """Whether a certificate has its key beside it or in the same file; CA files have none."""
+    if not path.endswith((".crt", ".pem", ".cer")) or not _CERTIFICATE.search(_peek(path)):
         return False
-    key = Path(find(str(path), None).key)
-    return key.exists() and (key != path or _KEY.search(_peek(path)) is not None)
+    key = find(path, None).key
+    return os.path.exists(key) and (key != path or _KEY.search(_peek(path)) is not None)
 
 
-def _peek(path: Path) -> bytes:
+def _peek(path: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            return file.read(LARGEST_FILE)
-    except OSError:
+        return read_file(path)
+    except RejectedError:
         return b""
 
 
 def ca_file(path: str) -> str:
     """The file of a CA bundle; in a directory it is ca.crt."""
-    return str(Path(path) / "ca.crt") if Path(path).is_dir() else path
+    return os.path.join(path, "ca.crt") if os.path.isdir(path) else path
 
 
 # --- what is in them -------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Who is at the other end: each finished handshake is judged once, and the verdict stays with its connection.
 
-In HTTP a client that no rule admits gets 403, which people understand; a TCP client is closed. In observe mode nobody is
-refused, and what would have happened is noted. The rules themselves are `allow`, the names `identity`.
+In HTTP a client that no rule admits gets 403, which people understand; a TCP client is closed. In observe mode nobody
+is refused, and what would have happened is noted. The rules themselves are `allow`, the names `identity`.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ from podparts.net.tls import NotAdmittedError, TlsInfo
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The verdict on one connection: header lines for the application, and why its requests are refused, if they are."""
+    """The verdict on one connection: header lines for the application, and why its requests are refused if they are."""
 
     identity: Identity | None
     header: bytes = b""
@@ -24,7 +24,7 @@ class Client:
 
 
 class Admission:
-    """Judges handshakes. `note(reason, who, detail)` is told of what observe mode lets pass."""
+    """Judges handshakes. `note(reason, who, peer, detail)` is told of what observe mode lets pass."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Admission:
         rules: Rules | None,
         forms: Iterable[str],
         closes: bool,
-        note: Callable[[str, str, str], None] | None = None,
+        note: Callable[[str, str, str, str], None] | None = None,
         verdict: Callable[[], str | None] = lambda: None,
         least_version: str = "TLSv1.2",
     ) -> None:
@@ -52,28 +52,28 @@ class Admission:
         """The verdict on a handshake that has just ended. Raises NotAdmittedError."""
         wrong = self._verdict()
         if self._note and info.version < self._least_version:
-            self._note("tls_version", "", info.version)
+            self._note("tls_version", info.peer, info.peer, info.version)
         if not self._asks:
             return self._anonymous
         der = connection.getpeercert(binary_form=True)
         if der is None:
-            return self._without_certificate()
+            return self._without_certificate(info.peer)
         identity = identity_of(connection.getpeercert(), der)
-        return self._with_certificate(identity, wrong or expired(identity, time()))
+        return self._with_certificate(identity, wrong or expired(identity, time()), info.peer)
 
-    def _without_certificate(self) -> Client:
+    def _without_certificate(self, peer: str) -> Client:
         if self._note and self._requires:
-            self._note("client_certificate_missing", "", "no client certificate")
+            self._note("client_certificate_missing", peer, peer, "no client certificate")
         return self._anonymous
 
-    def _with_certificate(self, identity: Identity, wrong: str | None) -> Client:
+    def _with_certificate(self, identity: Identity, wrong: str | None, peer: str) -> Client:
         reason, detail = None, None
         if wrong:
             reason, detail = "client_certificate_invalid", wrong
         elif not self._rules.allows(identity):
             reason, detail = "not_allowed", f"no rule of CLIENT_ALLOW names {identity.subject}"
         if reason and detail and self._note:
-            self._note(reason, identity.subject, detail)
+            self._note(reason, identity.subject, peer, detail)
             return self._unverified(identity) if wrong else self._admitted(identity)
         if detail and (self._closes or wrong):
             raise NotAdmittedError(detail)

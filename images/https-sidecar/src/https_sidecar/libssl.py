@@ -1,7 +1,7 @@
 """The OpenSSL that the ssl module is linked with, for the two things that the ssl module cannot do itself.
 
-Making a self-signed certificate, and accepting client certificates that do not verify (observe mode). Only those who ask
-for one of them load this module, and ctypes with it. It knows nothing of what the results are for.
+Making a self-signed certificate, and accepting client certificates that do not verify (observe mode). Only those who
+ask for one of them load this module, and ctypes with it. It knows nothing of what the results are for.
 """
 
 import _ssl
@@ -117,7 +117,7 @@ class LenientVerifier:
         self._verdict: str | None = None
         self._callback = _verify_type(self._verify)
         self._error = _function("X509_STORE_CTX_get_error", c_int, c_void_p)
-        self._text = _function("X509_verify_cert_error_string", c_char_p, c_long)
+        self._text = _function("X509_verify_cert_error_string", c_void_p, c_long)
 
     def apply(self, context: ssl.SSLContext) -> None:
         """Use it for a context. Sessions are not resumed there, because a resumed one is not verified."""
@@ -134,8 +134,7 @@ class LenientVerifier:
 
     def _verify(self, good: int, store: int) -> int:
         if not good and self._verdict is None:
-            text = self._text(self._error(store))
-            self._verdict = text.decode("ascii", "replace") if isinstance(text, bytes) else "it does not verify"
+            self._verdict = ctypes.string_at(self._text(self._error(store))).decode("ascii", "replace")
         return 1
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, Self
 
 from https_sidecar.allow import Rules
+from https_sidecar.names import is_name
 from podparts.proxy.settings import ProxySettings
 from podparts.settings import Problem, Secret, setting
 from podparts.values import Address, Duration, packed_ip
@@ -119,6 +120,9 @@ class Settings(ProxySettings):
     proxy_protocol: bool = setting(
         "false", help="Clients of LISTEN come through a load balancer that sends PROXY headers; see TRUSTED_PROXIES."
     )
+    proxy_protocol_out: Literal["none", "v1", "v2"] = setting(
+        "none", help="In tcp mode: tell the application the client's address by a PROXY header of this version."
+    )
     h2_streams: int = setting("128", help="Most requests at a time on one HTTP/2 connection.")
 
     @property
@@ -180,6 +184,10 @@ class Settings(ProxySettings):
         if not self.handshake_timeout:
             yield Problem("HANDSHAKE_TIMEOUT", str(self.handshake_timeout), "expected more than 0")
 
+        for name in self.self_signed:
+            if not is_name(name):
+                yield Problem("SELF_SIGNED", name, "expected host names or IP addresses")
+
     def _client_problems(self) -> Iterable[Problem]:
         if self.wants_client != "none" and not self.client_ca_path:
             yield Problem(
@@ -200,6 +208,10 @@ class Settings(ProxySettings):
         for name, what in (("redirect_listen", self.redirect_listen), ("hsts", self.hsts)):
             if what and self.mode == "tcp":
                 yield Problem(name.upper(), str(what), "expected MODE=http: a redirect and HSTS are HTTP")
+        if self.mode == "http" and self.proxy_protocol_out != "none":
+            yield Problem(
+                "PROXY_PROTOCOL_OUT", self.proxy_protocol_out, "expected MODE=tcp: in HTTP there is FORWARDED"
+            )
         if not 1 <= self.redirect_port <= 65535:
             yield Problem("REDIRECT_PORT", str(self.redirect_port), "expected a port from 1 to 65535")
         for path in self.redirect_except:

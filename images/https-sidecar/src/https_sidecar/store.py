@@ -73,7 +73,7 @@ class Store:
         return self._front
 
     def choose(self, name: str | None) -> ssl.SSLContext | None:
-        """The context for the host name that a client asks for: exact, by wildcard, the first; None if there is none."""
+        """The context for the host name that a client asks for: exact, by wildcard, the first; None without any."""
         if self._authorities_path and self._authorities is None:
             return None
         found = self._by_name.get("")

@@ -14,6 +14,7 @@ cdef class TlsProtocol:
     cdef void _established(self)
     cpdef void give_up(self, str reason, str detail)
     cdef void _failed(self, str reason, str detail)
+    cdef str _peer(self)
     cdef void _deliver(self)
     cdef void _decrypt(self)
     cdef void _broken(self)

@@ -82,11 +82,12 @@ class NotAdmittedError(Exception):
 
 
 class TlsInfo:
-    """What a finished handshake established; `client` is whatever `admit` returned."""
+    """What a finished handshake established; `peer` is the client's IP address, `client` whatever `admit` returned."""
 
-    __slots__ = ("alpn", "cipher", "client", "resumed", "version")
+    __slots__ = ("alpn", "cipher", "client", "peer", "resumed", "version")
 
-    def __init__(self, version: str, cipher: str, alpn: str | None, resumed: bool) -> None:
+    def __init__(self, peer: str, version: str, cipher: str, alpn: str | None, resumed: bool) -> None:
+        self.peer = peer
         self.version = version
         self.cipher = cipher
         self.alpn = alpn
@@ -107,7 +108,7 @@ class TlsServer:
     `context` gives the context of a new connection; a reload hands out a new one and leaves the old connections theirs.
     `admit(info, ssl_object)` runs after a handshake: what it returns becomes `info.client`, NotAdmittedError ends it.
     `protocols` maps a negotiated ALPN name to a function that makes its inner protocol, given the listener's `make`.
-    `plain` makes the protocol that takes over a connection whose client spoke HTTP without TLS; else that is closed.
+    `plain`, also given `make`, makes what takes over when a client speaks HTTP without TLS; else it is closed.
     `failed(reason, detail, peer)` hears of each handshake that did not end well, reason being one of FAILURES.
     """
 
@@ -117,7 +118,7 @@ class TlsServer:
         *,
         admit: Callable[[TlsInfo, Any], object] | None = None,
         protocols: Mapping[str, Callable[[Callable[[], Any]], Any]] | None = None,
-        plain: Callable[[], Any] | None = None,
+        plain: Callable[[Callable[[], Any]], Any] | None = None,
         failed: Callable[[str, str, str], None] | None = None,
         handshake_timeout: float = 10.0,
     ) -> None:
@@ -353,7 +354,7 @@ class TlsProtocol:
             return
         self._failed("plain_http", "the client spoke HTTP without TLS")
         self.state = HANDED_ON
-        protocol = self.server.plain()
+        protocol = self.server.plain(self.make)
         self.tcp.set_protocol(protocol)
         protocol.connection_made(self.tcp)
         protocol.data_received(data)
@@ -363,6 +364,7 @@ class TlsProtocol:
         server.end(self)
         self._send()  # session tickets; kept for the first answer they would cost a client with Nagle's algorithm 40 ms
         info = TlsInfo(
+            self._peer(),
             intern(self.ssl.version()),
             intern(self.ssl.cipher()[0]),
             self.ssl.selected_alpn_protocol(),
@@ -391,8 +393,11 @@ class TlsProtocol:
     def _failed(self, reason: str, detail: str) -> None:
         self.server.end(self)
         if self.server.failed is not None:
-            peer = self.tcp.get_extra_info("peername")
-            self.server.failed(reason, detail, peer[0] if peer else "")
+            self.server.failed(reason, detail, self._peer())
+
+    def _peer(self) -> str:
+        name = self.tcp.get_extra_info("peername")
+        return name[0] if isinstance(name, tuple) else "unix"
 
     # -- records
 

@@ -1,4 +1,4 @@
-"""What an HTTP proxy can be told and what it counts, as data.
+"""What an HTTP or TCP proxy can be told and what it counts, as data.
 
 Apart from `proxy.http` because a part's command line needs the declarations alone: with the event loop and the data
 plane behind them, `--health` would take twice its time.
@@ -92,3 +92,9 @@ REFUSED: Final = Metric("counter", "upstream_queue_refused_total", "Requests ref
 PROXY_METRICS: Final = (
     REQUESTS, DURATION, SENT, RETRIES, IN_FLIGHT, CLIENTS, ACCEPTED, UPSTREAMS, OPENED, FAILED, WAITING, REFUSED,
 )  # fmt: skip
+
+CONNECTIONS: Final = Metric("counter", "tcp_connections_total", "TCP connections that ended, by result.", ("result",))
+OPEN: Final = Metric("gauge", "tcp_connections", "Open TCP connections.")
+BYTES: Final = Metric("counter", "tcp_bytes_total", "Bytes passed on, by direction.", ("direction",))
+
+STREAM_METRICS: Final = (CONNECTIONS, OPEN, BYTES)

@@ -3,24 +3,18 @@
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Literal
+from typing import Literal
 
-from podparts.metrics import Metric
 from podparts.net.dial import Dialer
 from podparts.net.listen import Listener, listen
 from podparts.net.proxy_header import ProxyHeader
-from podparts.proxy.http import ProxySettings, peer_of
+from podparts.proxy.http import peer_of
+from podparts.proxy.settings import BYTES, CONNECTIONS, OPEN, ProxySettings
 from podparts.proxy.sides import now
 from podparts.proxy.tcp import TcpClient, TcpServer
 from podparts.service import Service
 from podparts.values import Address
 from podparts.wire.proxy_header import version1, version2
-
-CONNECTIONS: Final = Metric("counter", "tcp_connections_total", "TCP connections that ended, by result.", ("result",))
-OPEN: Final = Metric("gauge", "tcp_connections", "Open TCP connections.")
-BYTES: Final = Metric("counter", "tcp_bytes_total", "Bytes passed on, by direction.", ("direction",))
-
-STREAM_METRICS: Final = (CONNECTIONS, OPEN, BYTES)
 
 SWEEP = 1.0  # seconds between looks for idle connections; TUNNEL_TIMEOUT is minutes
 
