@@ -25,7 +25,9 @@ async def start(settings: Settings, service: Service) -> None:
     await proxy.listen(settings.listen, proxy_protocol=settings.proxy_protocol)
 
 
-PART = Part(name="plain-tcp", summary="The library's TCP proxy.", settings=Settings, start=start, metrics=STREAM_METRICS)
+PART = Part(
+    name="plain-tcp", summary="The library's TCP proxy.", settings=Settings, start=start, metrics=STREAM_METRICS
+)
 
 if __name__ == "__main__":
     run(PART)

@@ -246,15 +246,13 @@ class ClientConnection(Exchange):
         self._write_body(up, data, 0, end)
 
     def finish(self) -> None:
-        tunnelled: cython.bint = self.phase == TUNNEL
-        self.up = None
-        self.wire = None
-        if tunnelled:
+        if self.phase == TUNNEL:
+            self.up = None
             self.terms.in_flight -= 1
             self.phase = LINGER
             self.transport.close()
             return
-        self._ended(self.status)
+        self.ended(self.status)
         self.phase = IDLE
         if not self.closing:
             if self.held or self.pauses or self.ended:

@@ -37,4 +37,4 @@ cdef class Exchange(Downstream):
     cdef bytes _extra(self, Forward forward)
     cpdef void fail(self, int status, str reason)
     cpdef void client_gone(self)
-    cdef void _ended(self, int status)
+    cpdef void ended(self, int status)

@@ -296,7 +296,7 @@ class Exchange(Downstream):
         elif self.forward is not None:
             pool: Pool = self.forward.pool
             pool.forget(self)
-        self._ended(status)
+        self.ended(status)
         if self.responded:
             self.cut_off()
         else:
@@ -314,13 +314,15 @@ class Exchange(Downstream):
                 pool: Pool = self.forward.pool
                 pool.forget(self)
             if self.phase == ANSWERING:
-                self._ended(self.status if self.responded else CLIENT_CLOSED)
+                self.ended(self.status if self.responded else CLIENT_CLOSED)
             else:
                 self.terms.in_flight -= 1
         self.phase = GONE
 
-    def _ended(self, status: cython.int) -> None:
-        """Count the exchange. The one place, whatever became of it."""
+    def ended(self, status: cython.int) -> None:
+        """Let go of the upstream and count the exchange. The one place, whatever became of it."""
+        self.up = None
+        self.wire = None
         self.moved = now()
         self.terms.in_flight -= 1
         stats = self.forward.stats if self.forward is not None else self.terms.own

@@ -43,7 +43,7 @@ from podparts.web import Answer
 __all__ = ["PROXY_METRICS", "Decision", "HttpProxy", "ProxySettings"]
 
 Decision = Forward | Collect | Answer
-Make = Callable[[], asyncio.BaseProtocol]
+Make = Callable[..., asyncio.BaseProtocol]
 
 
 class HttpProxy:
@@ -120,12 +120,14 @@ class HttpProxy:
     ) -> Listener:
         """Serve clients at the address.
 
-        `wrap(make)` puts a protocol (TLS) around the one that `make()` makes; `opened(connection)` may set `identity`
-        and `info`; `proxy_protocol` expects a PROXY header (v1 or v2) from a trusted proxy first. Raises CannotBind.
+        `wrap(make)` puts a protocol (TLS) around the one that `make()` makes, or `make(kind)` for another class than
+        ClientConnection that is made with the same arguments; `opened(connection)` may set `identity` and `info`; `proxy_protocol` expects a PROXY header (v1 or v2) from a trusted proxy first. Raises CannotBind.
         """
 
         def connection(peer: str | None = None) -> asyncio.BaseProtocol:
-            make = partial(ClientConnection, self.terms, scheme, partial(self._opened, peer, opened))
+            def make(kind: Callable[..., asyncio.BaseProtocol] = ClientConnection) -> asyncio.BaseProtocol:
+                return kind(self.terms, scheme, partial(self._opened, peer, opened))
+
             return wrap(make) if wrap else make()
 
         def behind_proxy() -> asyncio.BaseProtocol:
@@ -151,7 +153,8 @@ class HttpProxy:
         opened(connection)
         self._sweep.wake()
         if len(self.terms.exchanges) >= self.settings.max_connections:
-            self._report(503, connection, "MAX_CONNECTIONS clients are connected")
+            log = self.service.log.limited("MAX_CONNECTIONS", per=1.0)
+            log.warning("connection refused", reason="MAX_CONNECTIONS clients are connected", peer=connection.peer)
             self.terms.own.count(503, 0.0)
             connection.send_refusal(503)
 

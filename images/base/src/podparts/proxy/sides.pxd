@@ -52,7 +52,8 @@ cdef class Downstream:
     # The request that is being answered, and what its sender can take.
     cdef readonly Head head
     cdef readonly Body body
-    cdef readonly bint head_only, takes_chunks, wants_upgrade
+    cdef readonly bint head_only, wants_upgrade
+    cdef public bint takes_chunks
     # When the exchange began and when it last moved, by `now`.
     cdef public double began, moved
 

@@ -110,7 +110,9 @@ class Terms:
     `exchanges` are the client sides that exist, for timeouts and for draining; `draining` asks for last answers.
     """
 
-    def __init__(self, route: object, report: object, drop: tuple[bytes, ...] = (), hide: tuple[bytes, ...] = ()) -> None:
+    def __init__(
+        self, route: object, report: object, drop: tuple[bytes, ...] = (), hide: tuple[bytes, ...] = ()
+    ) -> None:
         self.route = route
         self.report = report
         self.request_fields = request_fields(drop)

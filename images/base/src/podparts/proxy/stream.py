@@ -23,7 +23,11 @@ class TcpProxy:
     """Accepts connections and joins each with one to `upstream`. `announce` sends a PROXY header of that version first."""
 
     def __init__(
-        self, settings: ProxySettings, service: Service, upstream: Address, announce: Literal["none", "v1", "v2"] = "none"
+        self,
+        settings: ProxySettings,
+        service: Service,
+        upstream: Address,
+        announce: Literal["none", "v1", "v2"] = "none",
     ) -> None:
         self.settings = settings
         self.service = service

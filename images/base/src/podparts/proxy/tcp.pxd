@@ -3,7 +3,7 @@ cdef class TcpSide:
     cdef object _write
     cdef public TcpSide other
     cdef readonly double moved
-    cdef readonly long long received
+    cdef readonly long long received, sent
     cdef bytes early
     cdef bint ended
 
@@ -16,7 +16,6 @@ cdef class TcpClient(TcpSide):
     cdef object opened_by, closed_by
     cdef public str peer, name
     cdef public object info, reason
-    cdef readonly long long sent
 
     cpdef double idle_since(self)
     cpdef void end(self, str reason)

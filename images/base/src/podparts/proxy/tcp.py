@@ -21,7 +21,7 @@ class TcpSide:
         self.transport = None
         self.other = None
         self.moved = now()
-        self.received = 0
+        self.received = self.sent = 0
         self.early = b""
         self.ended = False
 
@@ -60,6 +60,8 @@ class TcpSide:
         if other is None:
             return
         other.other = None
+        other.sent = self.received
+        self.sent = other.received
         if other.transport is not None:
             if exc is None:
                 other.transport.close()
@@ -100,7 +102,6 @@ class TcpClient(TcpSide):
         self.name = "tcp"
         self.info = None
         self.reason = None
-        self.sent = 0
 
     def connection_made(self, transport: object) -> None:
         self.transport = transport
@@ -108,9 +109,6 @@ class TcpClient(TcpSide):
         self.opened_by(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        server: TcpSide = self.other
-        if server is not None:
-            self.sent = server.received
         self._part(exc)
         self.closed_by(self, self.reason)
 

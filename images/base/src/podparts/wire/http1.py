@@ -299,7 +299,9 @@ class Head:
             if stop < line_end or not _is(p, value, end, b"chunked", 7):
                 return self._refuse(501, "a Transfer-Encoding other than chunked alone")
             self.length = CHUNKED if self.length == NO_LENGTH else self.length
-            return COMPLETE if self.length == CHUNKED else self._refuse(400, "both Content-Length and Transfer-Encoding")
+            return (
+                COMPLETE if self.length == CHUNKED else self._refuse(400, "both Content-Length and Transfer-Encoding")
+            )
         if meaning == EXPECT:
             self.expects = _is(p, value, end, b"100-continue", 12)
             return COMPLETE if self.expects else self._refuse(417, "an expectation other than 100-continue")

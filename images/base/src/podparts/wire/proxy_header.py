@@ -98,6 +98,8 @@ def version2(client: tuple[str, int], server: tuple[str, int], extensions: bytes
     """The binary form; `extensions` are complete TLVs."""
     six = ":" in client[0] or ":" in server[0]
     family = socket.AF_INET6 if six else socket.AF_INET
-    packed = [socket.inet_pton(family, f"::ffff:{ip}" if six and ":" not in ip else ip) for ip in (client[0], server[0])]
+    packed = [
+        socket.inet_pton(family, f"::ffff:{ip}" if six and ":" not in ip else ip) for ip in (client[0], server[0])
+    ]
     body = b"".join(packed) + struct.pack("!HH", client[1], server[1]) + extensions
     return SIGNATURE + struct.pack("!BBH", 0x21, 0x21 if six else 0x11, len(body)) + body
