@@ -98,6 +98,27 @@ def test_what_is_in_flight_after_the_grace_is_aborted_and_counted_in_the_log(toy
     assert line["count"] == 1
 
 
+def test_a_thread_that_hangs_does_not_hold_up_the_end(toy: Callable[..., Part]) -> None:
+    """Such as one that waits for a name server that does not answer."""
+    assert toy(HANG="true").stop() == 0
+
+
+def test_a_signal_while_it_still_starts_is_exit_code_0(name: str) -> None:
+    """At whatever moment: before the loop, within it, and before a handler would have been there."""
+    env = on_free_ports(name)
+    for _ in range(5):
+        with Part(name, env=env) as part:
+            until(lambda part=part: sigterm_is_handled(part.pid), why="it has begun to start")  # type: ignore[misc]
+            assert part.stop() == 0
+
+
+def sigterm_is_handled(pid: int) -> bool:
+    """Whether a process has a handler for SIGTERM (proc(5), SigCgt)."""
+    with open(f"/proc/{pid}/status") as file:
+        (caught,) = [int(line.split()[1], 16) for line in file if line.startswith("SigCgt")]
+    return bool(caught & 1 << (signal.SIGTERM - 1))
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_it_at_once(second: signal.Signals, toy: Callable[..., Part]) -> None:
     part = toy(SHUTDOWN_DELAY="1h")

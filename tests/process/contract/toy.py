@@ -6,6 +6,7 @@ every part nothing heavy is imported before `start`, so that --health answers at
 
 import os
 import signal
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class Settings(WorkerSettings):
     token: Secret = setting(None, secret=True, help="What /token compares with.")
     busy: Duration = setting("0", help="How long an exchange stays in flight after draining began.")
     broken: str = setting("", help="Raised by start, to see how a crash looks.")
+    hang: bool = setting("false", help="Leave a thread in a call that never returns.")
     waiting_for: str | None = setting(None, help="A condition that never comes true.")
 
 
@@ -37,6 +39,8 @@ async def start(settings: Settings, service: "Service") -> None:
         raise RuntimeError(settings.broken)
     if settings.waiting_for:
         service.health.condition(settings.waiting_for).fail("still waiting")
+    if settings.hang:
+        service.loop.run_in_executor(None, threading.Event().wait)
     drained_at: list[float] = []
 
     def hit(request: Request) -> Answer:

@@ -4,6 +4,7 @@ A user meets it as `docker run IMAGE --check`. Only a run imports asyncio and th
 and the rest answer at once.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -28,9 +29,9 @@ def run(part: Part[Any], arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     environ = environment()
     if not given:
-        sys.exit(_serve(part, environ))
+        _leave(_serve(part, environ))
     if given[0].startswith(_WORKER):
-        sys.exit(_serve(part, environ, given[0].removeprefix(_WORKER)))
+        _leave(_serve(part, environ, given[0].removeprefix(_WORKER)))
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `IMAGE --settings | head` ends like any other command
     command = _COMMANDS.get(given[0])
     if command is None or len(given) > 1:
@@ -39,9 +40,17 @@ def run(part: Part[Any], arguments: list[str] | None = None) -> NoReturn:
     sys.exit(command(part, environ))
 
 
+def _leave(code: int) -> NoReturn:
+    """Exits without waiting for threads, of which one may hang in a system call. The log is not buffered."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _serve(part: Part[Any], environ: Mapping[str, str], seat: str | None = None) -> int:
     # As PID 1 a process ignores what it has no handler for, and importing takes a while in which one may be stopped.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(errors.STOPPED))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: sys.exit(errors.STOPPED))
     try:
         settings = load(part.settings, environ)
     except SettingsError as error:

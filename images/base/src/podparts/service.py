@@ -127,8 +127,10 @@ def serve_forever(part: Part[Any], settings: CommonSettings, seat: WorkerSeat | 
         return await Service(part, settings, log, seat=seat).live()
 
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(live())
+        # Not asyncio.Runner: it would wait for threads, and one that resolves a name may hang for a minute.
+        return uvloop.new_event_loop().run_until_complete(live())
+    except (SystemExit, KeyboardInterrupt):  # a signal, before the loop listens to them
+        return errors.STOPPED
     except BaseException as error:
         log.crash("crashed", error)
         return errors.FAILED
