@@ -34,6 +34,13 @@ async def _more(traffic: Traffic, count: int) -> None:
     await until_async(lambda: len(traffic.answered) >= goal, timeout=60, why=f"{count} more requests are answered")
 
 
+async def _stopped(part: Part) -> None:
+    """SIGTERM, and wait until it has ended in order."""
+    part.signal(signal.SIGTERM)
+    await until_async(lambda: part.code is not None, timeout=20, why="the part ends", show=part.log)
+    assert part.code == 0, part.log()
+
+
 async def test_an_upstream_that_restarts_costs_no_request_that_can_be_repeated(
     part: MakePart, journal: Journal
 ) -> None:
@@ -76,10 +83,7 @@ async def test_a_part_that_is_told_to_stop_loses_nothing(part: MakePart, journal
             await _more(traffic, 300)
             following = start(1 - current)
             current = 1 - current
-            running.signal(signal.SIGTERM)
-            stopping = running
-            await until_async(lambda: stopping.code is not None, timeout=20, why="the part ends", show=stopping.log)
-            assert stopping.code == 0
+            await _stopped(running)
             running = following
         await _more(traffic, 300)
     result = account(traffic, journal)
