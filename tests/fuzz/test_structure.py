@@ -1,14 +1,18 @@
 """Structured messages from hypothesis: what was written is what is read, however the stream is cut."""
 
+from collections.abc import Callable
+from ipaddress import ip_address
 from itertools import pairwise
+from typing import Any
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fuzz.rules import CHUNKED, COMPLETE, INCOMPLETE
 from podparts.wire.body import Body
 from podparts.wire.fields import request_fields
 from podparts.wire.http1 import Head
+from podparts.wire.proxy_header import SIGNATURE, BadHeader, parse, version1, version2
 
 TABLE = request_fields()
 TOKEN = st.text(
@@ -64,3 +68,34 @@ def test_a_chunked_body_is_read_as_it_was_written_however_it_is_cut(chunks: list
     assert body.ended
     assert payload == b"".join(chunks)
     assert passed == data
+
+
+@given(
+    data=st.binary(max_size=200),
+    lead=st.sampled_from([b"", b"PROXY ", b"PROXY TCP4 ", SIGNATURE, SIGNATURE + b"!\x11"]),
+)
+def test_no_bytes_make_the_proxy_header_raise_anything_but_a_bad_header(data: bytes, lead: bytes) -> None:
+    for stop in range(len(lead + data) + 1):
+        try:
+            header = parse((lead + data)[:stop])
+        except BadHeader:
+            return
+        assert header is None or header.size <= stop
+
+
+@given(
+    client=st.ip_addresses(), server=st.ip_addresses(), port=st.integers(0, 65535), rest=st.binary(max_size=20),
+    write=st.sampled_from([version1, version2]),
+)  # fmt: skip
+def test_a_proxy_header_is_read_as_it_was_written_and_not_before_it_is_whole(
+    client: Any, server: Any, port: int, rest: bytes, write: Callable[..., bytes]
+) -> None:
+    assume(client.version == server.version)
+    data = write((str(client), port), (str(server), 443))
+    for stop in range(1, len(data)):
+        assert parse(data[:stop]) is None
+    header = parse(data + rest)
+    assert header is not None
+    assert header.size == len(data)
+    assert header.client is not None
+    assert (ip_address(header.client[0]), header.client[1]) == (client, port)

@@ -6,6 +6,7 @@ transport talks to the inner protocol directly.
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from podparts.wire.proxy_header import BadHeader, parse
 
@@ -33,8 +34,7 @@ class ProxyHeader(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self._peer = str(peer[0])
