@@ -44,7 +44,7 @@ class ClientConnection(Exchange):
         self.transport = None
         self.held = b""
         self.pauses = 0
-        self.blocked = self.consuming = self.closing = self.served = self.partial = self.ended = False
+        self.blocked = self.consuming = self.closing = self.served = self.partial = self.half_closed = False
         self.lingered = self.unsent = 0
 
     # ---- asyncio.Protocol
@@ -66,7 +66,7 @@ class ClientConnection(Exchange):
             self.up.write_eof()
             return True
         if self.phase == ANSWERING and self.body.ended:
-            self.ended = True
+            self.half_closed = True
             self.closing = not self.held  # what was sent ahead is answered too
             return True
         return False
@@ -126,7 +126,7 @@ class ClientConnection(Exchange):
         if self.pauses:
             self._resume(UPSTREAM_FULL | SENT_AHEAD)
         self._consume_held()
-        if not self.ended or self.consuming or self.blocked:
+        if not self.half_closed or self.consuming or self.blocked:
             return
         if self.phase == IDLE:
             self._linger()
@@ -255,7 +255,7 @@ class ClientConnection(Exchange):
         self.ended(self.status)
         self.phase = IDLE
         if not self.closing:
-            if self.held or self.pauses or self.ended:
+            if self.held or self.pauses or self.half_closed:
                 self._next()
         elif self.head.close and self.body.ended:
             self.phase = LINGER
