@@ -28,7 +28,14 @@ def settings_of(name: str) -> list[dict[str, Any]]:
     return found
 
 
+def least(name: str) -> dict[str, str]:
+    """The least environment with which a part runs: empty, unless tests/process/NAME/contract.env says otherwise."""
+    file = repository() / "tests/process" / name / "contract.env"
+    lines = file.read_text().splitlines() if name != TOY and file.exists() else []
+    return dict(line.split("=", 1) for line in lines)
+
+
 def on_free_ports(name: str) -> dict[str, str]:
-    """An environment in which every address that the part listens on by default is a free one."""
+    """The least environment, in which every address that the part listens on by default is a free one."""
     listening = [one for one in settings_of(name) if one["variable"].endswith("LISTEN") and one["default"]]
-    return {one["variable"]: f"127.0.0.1:{free_port()}" for one in listening}
+    return least(name) | {one["variable"]: f"127.0.0.1:{free_port()}" for one in listening}

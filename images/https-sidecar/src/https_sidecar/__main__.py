@@ -2,9 +2,9 @@
 
 from https_sidecar.metrics import SIDECAR_METRICS
 from https_sidecar.settings import Settings
+from podparts.cli import run
 from podparts.part import Part, Port
 from podparts.proxy.settings import PROXY_METRICS, STREAM_METRICS
-from podparts.service import run
 from podparts.web import Endpoint
 
 PART = Part(
