@@ -3,6 +3,7 @@
 `use_source()` must be called before the first import of such a module; the modules are the same files either way.
 """
 
+import runpy
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -25,3 +26,10 @@ def use_source() -> None:
     loaded = [name for name in sys.modules if name.startswith("podparts.")]
     assert not loaded, f"too late: {', '.join(loaded)}"
     sys.meta_path.insert(0, _SourceFirst())
+
+
+if __name__ == "__main__":
+    # python uncompiled.py FILE ARGUMENTS...: run the program of that file, with podparts imported from its source.
+    del sys.argv[0]
+    use_source()
+    runpy.run_path(sys.argv[0], run_name="__main__")

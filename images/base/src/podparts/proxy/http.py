@@ -188,9 +188,10 @@ class HttpProxy:
         """One line per refusal or failure, at most one a second of a kind; the client learns the status alone."""
         log = self.service.log.limited(f"{status} {reason}", per=1.0)
         head = exchange.head
-        say = log.warning if status >= 500 else log.info
+        failed = status >= 500 and status not in (501, 505)  # those two are about what the client sent
+        say = log.warning if failed else log.info
         say(
-            "request failed" if status >= 500 else "request refused",
+            "request failed" if failed else "request refused",
             status=status,
             reason=reason,
             peer=exchange.peer,
