@@ -502,6 +502,10 @@ class H2Connection(asyncio.Protocol):
         if not self.streams and self.transport is not None:
             self.transport.close()
 
+    def unfinished(self) -> bool:
+        """As a ClientConnection's: whether the client has not taken all that is for it."""
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+
     def abort(self) -> None:
         """End the connection now."""
         if self.transport is not None:

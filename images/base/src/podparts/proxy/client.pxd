@@ -9,7 +9,7 @@ cdef class ClientConnection(Exchange):
     cdef readonly object transport
     cdef bytes held
     cdef int pauses
-    cdef bint blocked, consuming, closing, served, partial, half_closed
+    cdef bint blocked, consuming, closing, served, partial, half_closed, endless
     cdef Py_ssize_t lingered, unsent
 
     cdef void _consume(self, bytes data)

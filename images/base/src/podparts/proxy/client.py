@@ -6,6 +6,9 @@ connection and compares two numbers. It stops reading from a client when the ups
 answer while the client has not taken the last one.
 """
 
+import struct
+from socket import SO_LINGER, SOL_SOCKET
+
 import cython
 
 from podparts.proxy.response import REFUSALS, answer_bytes
@@ -24,6 +27,8 @@ MOST_LINGERED = 16777216  # bytes that are thrown away after a last answer
 # A head and the first piece of a body are joined into one write up to this size; beyond it the copy costs more than the
 # second element of a writev (measured: tests/bench, 10 KB against 64 KB answers).
 JOINED = 16384
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds: close() sends RST
 
 # Why the client is not read; a bit each.
 UPSTREAM_FULL = 1
@@ -44,7 +49,8 @@ class ClientConnection(Exchange):
         self.transport = None
         self.held = b""
         self.pauses = 0
-        self.blocked = self.consuming = self.closing = self.served = self.partial = self.half_closed = False
+        self.blocked = self.consuming = self.closing = self.served = self.partial = False
+        self.half_closed = self.endless = False
         self.lingered = self.unsent = 0
 
     # ---- asyncio.Protocol
@@ -197,6 +203,9 @@ class ClientConnection(Exchange):
 
     def cut_off(self) -> None:
         self.phase = GONE
+        if self.endless:
+            # The client takes the connection's end for the body's: only a reset tells it that there was more.
+            self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, RESET)
         self.transport.abort()
 
     def interim(self, up: Upstream) -> None:
@@ -211,14 +220,8 @@ class ClientConnection(Exchange):
         self.status = head.status
         self.moved = now()
         extra: bytes = self.forward.response_add
-        if (
-            self.head.close
-            or self.closing
-            or self.terms.draining
-            or not self.body.ended
-            or (up.body.kind == NO_LENGTH and not up.body.ended)
-            or up.body.decode
-        ):
+        self.endless = up.body.decode or (up.body.kind == NO_LENGTH and not up.body.ended)
+        if self.head.close or self.closing or self.terms.draining or not self.body.ended or self.endless:
             self.closing = True
             extra = extra + CLOSE
         elif self.head.minor == 0:

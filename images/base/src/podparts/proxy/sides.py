@@ -13,8 +13,7 @@ if cython.compiled:
 else:
     import time
 
-from podparts.wire.fields import Fields, request_fields, response_fields
-from podparts.wire.http1 import Head
+from podparts.wire.fields import request_fields, response_fields
 
 # Upper bounds of the latency histogram in seconds; what is slower falls into the last, open bucket.
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

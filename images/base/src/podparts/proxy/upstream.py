@@ -79,9 +79,7 @@ class UpstreamConnection(Upstream):
         self._leave()
         if down is None:
             return
-        if phase == READING_BODY and self.body.kind == NO_LENGTH and exc is None:
-            down.finish()
-        elif phase == TUNNEL:
+        if (phase == READING_BODY and self.body.kind == NO_LENGTH and exc is None) or phase == TUNNEL:
             down.finish()
         elif self.answered:
             down.broken(502, "the upstream closed the connection within a response")
