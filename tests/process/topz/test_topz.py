@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,8 @@ def test_what_is_written_to_storage_is_counted(
     topz: Callable[..., Topz], start: Callable[..., Child], tmp_path: Path
 ) -> None:
     code = (
-        "import os, sys, signal\nf = open(sys.argv[1], 'wb')\nf.write(os.urandom(4 << 20)); f.flush(); os.fsync(f.fileno())\n"
+        "import os, sys, signal\nf = open(sys.argv[1], 'wb')\n"
+        "f.write(os.urandom(4 << 20)); f.flush(); os.fsync(f.fileno())\n"
         "print('ready', flush=True); signal.pause()"
     )
     row = topz().until_seen(child(start, code, str(tmp_path / "written")).pid, "the child is seen")
@@ -225,7 +227,7 @@ def test_a_parent_and_its_child_are_drawn_as_a_tree(topz: Callable[..., Topz], s
 
 def test_the_metrics_count_groups_and_pass_promtool(topz: Callable[..., Topz], start: Callable[..., Child]) -> None:
     need("promtool")
-    running = topz(GROUPS="3")
+    running = topz(METRIC_GROUPS="3")
     child(start, "held = bytearray(32 << 20); print('ready', flush=True); import signal; signal.pause()")
     until(lambda: running.part.metric("topz_recorder_moments") >= 2, timeout=15, why="two moments are recorded")
     text = running.part.admin("/metrics")[1]
@@ -372,8 +374,13 @@ def container() -> Iterator[Callable[[int], str]]:
 
     yield enter
     for folder in made:
-        until(lambda folder=folder: not (folder / "cgroup.procs").read_text(), why="the group is empty")
-        folder.rmdir()
+        until(partial(removed, folder), why="the group is empty")
+
+
+def removed(folder: Path) -> bool:
+    """Removes a control group; OSError while a process is still leaving it, which `until` takes for "not yet"."""
+    folder.rmdir()
+    return True
 
 
 def test_a_process_is_measured_against_its_containers_limits(
@@ -421,8 +428,8 @@ def look_as_nobody() -> Json:
         finally:
             os._exit(0)
     os.close(write)
-    with os.fdopen(read, "rb") as told:
-        found: Json = json.loads(told.read())
+    with os.fdopen(read, "rb") as answer:
+        found: Json = json.loads(answer.read())
     os.waitpid(pid, 0)
     return found
 

@@ -25,7 +25,7 @@ def test_the_defaults_are_those_of_the_book() -> None:
         ("KEEP", "1s"),
         ("RECORD_EVERY", "2h"),
         ("KEEP_MEMORY", "1k"),
-        ("GROUPS", "0"),
+        ("METRIC_GROUPS", "0"),
         ("PROC_PATH", "proc"),
         ("REDACT", "yes"),
         ("LISTN", "x"),

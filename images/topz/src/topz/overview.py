@@ -190,7 +190,7 @@ def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | 
     before = max((time for time in times if time < scene.time - 0.5), default=None)
     after = min((time for time in times if time > scene.time + 0.5), default=None) if not scene.live else None
     hidden = [tag("input", type="hidden", name=name, value=value) for name, value in _kept(view)]
-    from_, to = (f"{times[0]:.0f}", "now") if scene.live else (f"{scene.time:.0f}", "now")
+    from_, to = (_written(times[0]), "now") if scene.live else (_written(scene.time), "now")
     return tag(
         "form",
         tag(
@@ -233,7 +233,7 @@ def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | 
                 id="earlier",
                 class_="button",
                 title="Earlier",
-                href=link(view, at=f"{before:.0f}"),
+                href=link(view, at=_written(before)),
             )
             if before is not None
             else None,
@@ -243,7 +243,7 @@ def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | 
                 id="later",
                 class_="button",
                 title="Later",
-                href=link(view, at=f"{after:.0f}"),
+                href=link(view, at=_written(after)),
             )
             if after is not None
             else None,
@@ -263,6 +263,11 @@ def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | 
         action="/topz",
         class_="travel",
     )
+
+
+def _written(time: float) -> str:
+    """A moment's time for a link: never before the moment itself."""
+    return f"{time + 0.005:.2f}"
 
 
 def _kept(view: View) -> list[tuple[str, str]]:

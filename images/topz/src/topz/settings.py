@@ -25,7 +25,10 @@ class Settings(CommonSettings):
     keep: Duration = setting("30m", help="How far back the recording goes.")
     keep_memory: Size = setting("16MiB", help="The most memory that the recording takes; the oldest moments go first.")
     redact: bool = setting("true", help="Hide passwords, tokens and keys in command lines.")
-    groups: int = setting("30", help="How many groups of processes have metrics of their own; the rest is `other`.")
+    # Not GROUPS: bash has a variable of that name and ignores what is assigned to it.
+    metric_groups: int = setting(
+        "30", help="How many groups of processes have metrics of their own; the rest is `other`."
+    )
     proc_path: str = setting("/proc", help="The proc file system to read, when that of the host is mounted elsewhere.")
 
     def problems(self) -> Iterable[Problem]:
@@ -39,7 +42,7 @@ class Settings(CommonSettings):
                 yield Problem(name, str(value), f"expected a duration from {Duration(least)} to {Duration(most)}")
         if not 1 << 18 <= self.keep_memory <= 1 << 30:
             yield Problem("KEEP_MEMORY", str(self.keep_memory), "expected a size from 256KiB to 1GiB")
-        if not 1 <= self.groups <= 200:
-            yield Problem("GROUPS", str(self.groups), "expected a number from 1 to 200")
+        if not 1 <= self.metric_groups <= 200:
+            yield Problem("METRIC_GROUPS", str(self.metric_groups), "expected a number from 1 to 200")
         if not self.proc_path.startswith("/"):
             yield Problem("PROC_PATH", self.proc_path, "expected an absolute path")

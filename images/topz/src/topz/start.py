@@ -22,7 +22,7 @@ async def start(settings: Settings, service: Service) -> None:
     except (OSError, ValueError) as error:
         raise StartError(f"cannot read PROC_PATH={settings.proc_path}: {error}") from error
     recorder = Recorder(settings.keep, settings.keep_memory)
-    sampler = Sampler(reader, recorder, NameGroups(settings.groups), settings.refresh, settings.record_every)
+    sampler = Sampler(reader, recorder, NameGroups(settings.metric_groups), settings.refresh, settings.record_every)
     pages = Pages(settings, sampler, service.metrics)
     site = Site(
         pages.endpoints(), lambda request, error: service.log.crash("endpoint crashed", error, path=request.path)
