@@ -71,10 +71,18 @@ class Page:
         )
 
     def click(self, selector: str) -> None:
-        self.until(f"{selector} is clicked", lambda: self.find(selector).click() is None)
+        def clicked() -> bool:
+            self.find(selector).click()
+            return True
+
+        self.until(f"{selector} is clicked", clicked)
 
     def send(self, selector: str, *keys: str) -> None:
-        self.until(f"{selector} takes keys", lambda: self.find(selector).send_keys(*keys) is None)
+        def sent() -> bool:
+            self.find(selector).send_keys(*keys)
+            return True
+
+        self.until(f"{selector} takes keys", sent)
 
     def complaints(self) -> list[str]:
         """What the console got since it was asked last."""

@@ -439,7 +439,7 @@ def test_without_privileges_what_is_withheld_is_counted_and_the_rest_is_told() -
     seen = look_as_nobody()
     assert seen["io"] is None
     assert seen["rss"] > 1 << 20
-    assert seen["unreadable"]["io"] >= 1
+    assert seen["unreadable"]["storage I/O"] >= 1
     assert seen["files"] is None or seen["files"] >= 3
 
 

@@ -1,5 +1,7 @@
 """The texts below /proc/PID, as recorded from kernels 5.15 and 6.18."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,16 +93,22 @@ def test_no_arguments_are_an_empty_list(raw: bytes) -> None:
 
 def test_status_gives_the_user_and_the_innermost_pid() -> None:
     raw = b"Name:\tcat\\n\nPid:\t420\nUid:\t1000\t0\t0\t0\nNSpid:\t420\t17\t1\nVmSwap:\t      12 kB\n"
-    assert proc.parse_status(raw) == proc.Status(uid=1000, innermost_pid=1, swap_bytes=12288)
+    assert proc.parse_status(raw) == proc.Status(uid=1000, innermost_pid=1)
 
 
 def test_status_without_namespaces_gives_the_pid_itself() -> None:
-    assert proc.parse_status(b"Name:\tx\nPid:\t5\nUid:\t0\t0\t0\t0\n") == proc.Status(0, 5, 0)
+    assert proc.parse_status(b"Name:\tx\nPid:\t5\nUid:\t0\t0\t0\t0\n") == proc.Status(0, 5)
 
 
 def test_io_gives_what_reached_storage() -> None:
     raw = b"rchar: 6976\nwchar: 0\nsyscr: 10\nsyscw: 0\nread_bytes: 4096\nwrite_bytes: 8192\ncancelled_write_bytes: 0\n"
     assert proc.parse_io(raw) == proc.Io(4096, 8192)
+
+
+@pytest.mark.parametrize("parse", [proc.parse_io, proc.parse_status, proc.parse_boot_time])
+def test_a_file_without_its_fields_is_refused(parse: Callable[[bytes], object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse(b"something: else\n")
 
 
 def test_shared_pages_are_the_third_number() -> None:

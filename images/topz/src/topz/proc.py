@@ -60,7 +60,6 @@ class Status(NamedTuple):
 
     uid: int
     innermost_pid: int
-    swap_bytes: int
 
 
 def printable(raw: bytes) -> str:
@@ -83,7 +82,7 @@ def parse_stat(raw: bytes) -> Stat:
     Raises ValueError when the text is not that of a stat file.
     """
     start, end = raw.find(b"("), raw.rfind(b")")
-    fields = raw[end + 2 :].split()
+    fields = raw[end + 2 :].split(None, 37)  # the rest is not needed
     if start < 0 or end < start or len(fields) < 37:
         raise ValueError(f"expected the fields of /proc/PID/stat, got {raw[:80]!r}")
     return Stat(
@@ -105,31 +104,35 @@ def parse_stat(raw: bytes) -> Stat:
 
 
 def parse_shared_pages(raw: bytes) -> int:
-    """Resident pages backed by files or shared memory: the third number of /proc/PID/statm."""
-    return int(raw.split(None, 3)[2])
+    """Resident pages backed by files or shared memory: the third number of /proc/PID/statm. Raises ValueError."""
+    _, _, shared, _ = raw.split(None, 3)
+    return int(shared)
+
+
+_IO = re.compile(rb"^read_bytes: (\d+)\nwrite_bytes: (\d+)", re.MULTILINE)
 
 
 def parse_io(raw: bytes) -> Io:
-    """The storage counters of /proc/PID/io."""
-    fields = dict(_pairs(raw))
-    return Io(int(fields[b"read_bytes"]), int(fields[b"write_bytes"]))
+    """The storage counters of /proc/PID/io. Raises ValueError when they are not there."""
+    found = _IO.search(raw)
+    if found is None:
+        raise ValueError(f"expected the lines of /proc/PID/io, got {raw[:80]!r}")
+    return Io(int(found[1]), int(found[2]))
+
+
+_UID = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE)
+_INNERMOST = re.compile(rb"^(?:NSpid|Pid):.*?(\d+)$", re.MULTILINE)
 
 
 def parse_status(raw: bytes) -> Status:
-    """Real user, PID in the process's own namespace, and swap. Kernel threads have no VmSwap."""
-    fields = dict(_pairs(raw))
-    swap = fields.get(b"VmSwap", b"0 kB").split()
-    return Status(
-        uid=int(fields[b"Uid"].split()[0]),
-        innermost_pid=int(fields.get(b"NSpid", fields[b"Pid"]).split()[-1]),
-        swap_bytes=int(swap[0]) * 1024,
-    )
+    """Real user, and the PID in the process's own namespace. Raises ValueError when they are not there.
 
-
-def _pairs(raw: bytes) -> list[tuple[bytes, bytes]]:
-    """Lines of "Name: value". The kernel escapes newlines in names, so a line is a field."""
-    split = (line.partition(b":") for line in raw.splitlines())
-    return [(name, value.strip()) for name, _, value in split]
+    The kernel escapes newlines in the name, which comes first, so a line is a field.
+    """
+    uid, pids = _UID.search(raw), _INNERMOST.findall(raw)
+    if uid is None or not pids:
+        raise ValueError(f"expected the fields of /proc/PID/status, got {raw[:80]!r}")
+    return Status(int(uid[1]), int(pids[-1]))
 
 
 def parse_arguments(raw: bytes) -> list[str]:

@@ -1,9 +1,7 @@
 """One look at /proc: the only module that reads it.
 
-Measured with 1,000 processes (tests/bench/topz_refresh.py): plain open/read/close of stat, statm and io and one
-stat() of the fd directory cost 8 ms, psutil 38 to 84 ms for the same. What rarely changes (arguments, user, control
-group) is read when a process appears and when its name changes, and again in turn, so that each is at most REVISIT
-looks old.
+Measured with tests/bench/topz_refresh.py. What rarely changes (arguments, user, control group) is read when a process
+appears, when its name changes, and again in turn, so that each is at most REVISIT looks old.
 """
 
 from __future__ import annotations
@@ -31,9 +29,10 @@ class _Known:
 
     identity: Identity
     start_ticks: int
-    comm: str
     files_limit: int | None
-    io_permitted: bool
+    io_permitted: bool = True
+    stat: bytes = b""
+    reading: Reading | None = None
 
 
 class Reader:
@@ -47,6 +46,7 @@ class Reader:
         self._boot = proc.parse_boot_time(read_whole(f"{root}/stat"))
         self._known: dict[int, _Known] = {}
         self._looks = 0
+        self._kernel_threads = 0
         self._own_pid = os.getpid()
         self._containers = Containers(root)
         # Since Linux 6.2 the size of /proc/PID/fd is the number of open files, and it is told to everybody.
@@ -55,21 +55,14 @@ class Reader:
     def look(self) -> Snapshot:
         """Reads every process that is there, and the containers that they are in."""
         self._looks += 1
-        unreadable = {"io": 0, "open files": 0}
-        kernel_threads, readings, seen = 0, [], {}
+        self._kernel_threads = 0
+        seen: dict[int, _Known] = {}
+        readings: list[Reading] = []
         for entry in os.listdir(self._root):
-            if not entry.isdigit():
-                continue
-            pid = int(entry)
-            try:
-                stat = proc.parse_stat(read(f"{self._root}/{entry}/stat"))
-                if stat.kernel_thread:
-                    kernel_threads += 1
-                    continue
-                known = seen[pid] = self._recognise(pid, stat)
-                readings.append(self._reading(entry, stat, known, unreadable))
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                seen.pop(pid, None)  # It ended while it was read, or hidepid hides it.
+            if entry.isdigit() and (known := self._read(int(entry), f"{self._root}/{entry}")) is not None:
+                seen[int(entry)] = known
+                if known.reading is not None:
+                    readings.append(known.reading)
         self._known = seen
         return Snapshot(
             time=time.time(),
@@ -77,27 +70,47 @@ class Reader:
             readings=readings,
             containers=self._containers.look(readings),
             machine=self._machine(),
-            kernel_threads=kernel_threads,
-            unreadable={what: count for what, count in unreadable.items() if count},
+            kernel_threads=self._kernel_threads,
+            unreadable=_withheld(readings),
             notes=self._containers.notes(),
             own_pid=self._own_pid,
             on_host=self._containers.on_host,
         )
 
-    def _recognise(self, pid: int, stat: proc.Stat) -> _Known:
-        known = self._known.get(pid)
-        # A reused PID has another start time.
-        if known is not None and known.start_ticks == stat.start_ticks:
-            if known.comm == stat.comm and (pid + self._looks) % REVISIT:
-                return known
-            fresh = self._meet(pid, stat)
-            if _same(known.identity, fresh.identity):
-                fresh.identity = known.identity
-            return fresh
-        return self._meet(pid, stat)
+    def _read(self, pid: int, folder: str) -> _Known | None:
+        """One process, None if it ended meanwhile (its files then fail or are empty), or if hidepid hides it.
 
-    def _meet(self, pid: int, stat: proc.Stat) -> _Known:
-        folder = f"{self._root}/{pid}"
+        One whose stat is to the byte what it was has used no CPU, so what else it did (a read of a file, say) was
+        little; it is told with the next tick of its CPU time. Most processes sleep, so this halves the cost of a look.
+        """
+        known = self._known.get(pid)
+        due = (pid + self._looks) % REVISIT == 0
+        try:
+            raw = read(f"{folder}/stat")
+            if known is not None and known.stat == raw and not due:
+                return known
+            stat = proc.parse_stat(raw)
+            if stat.kernel_thread:
+                self._kernel_threads += 1
+                return None
+            known = self._recognise(pid, folder, stat, known, due)
+            known.reading = self._reading(folder, stat, known)
+            known.stat = raw
+        except (OSError, ValueError):
+            return None
+        return known
+
+    def _recognise(self, pid: int, folder: str, stat: proc.Stat, known: _Known | None, due: bool) -> _Known:
+        if known is None or known.start_ticks != stat.start_ticks:  # a reused PID has another start time
+            return self._meet(pid, folder, stat)
+        if known.identity.name == stat.comm and not due:
+            return known
+        fresh = self._meet(pid, folder, stat)
+        if _same(known.identity, fresh.identity):
+            fresh.identity = known.identity
+        return fresh
+
+    def _meet(self, pid: int, folder: str, stat: proc.Stat) -> _Known:
         status = proc.parse_status(read(f"{folder}/status"))
         arguments = proc.parse_arguments(read_whole(f"{folder}/cmdline", MAX_ARGUMENTS))
         key = self._containers.key(pid)
@@ -111,14 +124,9 @@ class Reader:
             innermost_pid=status.innermost_pid,
         )
         limit = proc.parse_open_files_limit(read_whole(f"{folder}/limits"))
-        return _Known(identity, stat.start_ticks, stat.comm, limit, io_permitted=True)
+        return _Known(identity, stat.start_ticks, limit)
 
-    def _reading(self, entry: str, stat: proc.Stat, known: _Known, unreadable: dict[str, int]) -> Reading:
-        folder = f"{self._root}/{entry}"
-        files = self._open_files(folder)
-        io = self._io(folder, known)
-        unreadable["open files"] += files is None
-        unreadable["io"] += io is None
+    def _reading(self, folder: str, stat: proc.Stat, known: _Known) -> Reading:
         return Reading(
             known.identity,
             stat.ppid,
@@ -132,9 +140,9 @@ class Reader:
             stat.virtual_bytes,
             stat.resident_pages * self._page,
             proc.parse_shared_pages(read(f"{folder}/statm")) * self._page,
-            files,
+            self._open_files(folder),
             known.files_limit,
-            io,
+            self._io(folder, known),
             stat.processor,
         )
 
@@ -167,6 +175,13 @@ class Reader:
             load=(float(one), float(five), float(fifteen)),
             pressure=cgroup.pressures(files),
         )
+
+
+def _withheld(readings: list[Reading]) -> dict[str, int]:
+    """How many processes the kernel does not permit to know what of."""
+    files = sum(reading.open_files is None for reading in readings)
+    io = sum(reading.io is None for reading in readings)
+    return {what: count for what, count in (("storage I/O", io), ("open files", files)) if count}
 
 
 def _same(one: Identity, other: Identity) -> bool:

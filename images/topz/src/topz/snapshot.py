@@ -88,7 +88,7 @@ class Snapshot:
     machine: Machine
     kernel_threads: int = 0
     unreadable: dict[str, int] = field(default_factory=dict)
-    """How many processes withheld what: "io", "open files"."""
+    """How many processes withheld what: "storage I/O", "open files"."""
     notes: tuple[str, ...] = ()
     """What limits the whole view, such as hidepid."""
     own_pid: int = 0
