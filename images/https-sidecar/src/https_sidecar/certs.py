@@ -181,7 +181,7 @@ def load(pair: Pair, make_context: Callable[[], ssl.SSLContext], password: Calla
         try:
             context.load_cert_chain(certificate, key, _password(password))
         except ssl.SSLError as error:
-            raise _rejected(pair.source, error) from None
+            raise _rejected(pair, error) from None
         except ValueError:  # a password longer than OpenSSL takes
             raise RejectedError("encrypted_key", f"{pair.source.key}: KEY_PASSWORD cannot be a password") from None
     return Certificate(pair, context, chain[0], tuple(_doubts(chain)))
@@ -192,8 +192,11 @@ def _password(password: Callable[[], str]) -> Callable[[], str]:
     return lambda: password()[:1024]
 
 
-def _rejected(source: Source, error: ssl.SSLError) -> RejectedError:
+def _rejected(pair: Pair, error: ssl.SSLError) -> RejectedError:
     reason = _BY_OPENSSL.get(error.reason or "", "unusable")
+    if reason == "unusable" and b"ENCRYPTED" in pair.key:  # OpenSSL names no reason for a password that is missing
+        reason = "encrypted_key"
+    source = pair.source
     what = {
         "key_mismatch": f"{source.key} is not the key of {source.certificate}",
         "encrypted_key": f"{source.key} is encrypted and KEY_PASSWORD does not open it",

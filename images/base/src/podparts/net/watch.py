@@ -1,8 +1,8 @@
 """Files that change under a running process, noticed by looking at them every second.
 
-Looking (`stat`) sees what inotify does not: files on NFS and FUSE, a mounted Secret whose `..data` link is swapped, a mount
-that is replaced; and it needs no watch that another process on the node may have used up. It costs about 1 us per file.
-What is in the files, and what a change means, is not known here.
+Looking (`stat`) sees what inotify does not: files on NFS and FUSE, a mounted Secret whose `..data` link is swapped, a
+mount that is replaced; and it needs no watch that another process on the node may have used up. It costs about 1 us per
+file. What is in the files, and what a change means, is not known here.
 """
 
 import asyncio
@@ -54,12 +54,14 @@ class Watch:
 async def watch(
     paths: Callable[[], Iterable[str]], on_change: Callable[[frozenset[str]], None], every: float = 1.0
 ) -> None:
-    """Call `on_change` with the paths that changed, at most once in `every` seconds, for ever; first with all there are.
+    """Call `on_change` with the paths that changed, at most once in `every` seconds, for ever.
 
-    `paths` is asked before each look, so that what a change brings to light is watched too.
+    The first call comes at once, with all paths that are there (perhaps none). `paths` is asked before each look, so
+    that what a change brings to light is watched too.
     """
     seen = Watch()
+    on_change(seen.look(paths()))
     while True:
+        await asyncio.sleep(every)
         if different := seen.look(paths()):
             on_change(different)
-        await asyncio.sleep(every)
