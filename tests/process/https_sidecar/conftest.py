@@ -31,6 +31,16 @@ def install(pair: Pair, directory: Path) -> Path:
     return directory
 
 
+def tls_socket(client: RawClient) -> ssl.SSLSocket:
+    assert isinstance(client.socket, ssl.SSLSocket)
+    return client.socket
+
+
+def chosen(client: RawClient) -> str | None:
+    """The protocol that was agreed on by ALPN."""
+    return tls_socket(client).selected_alpn_protocol()
+
+
 @dataclass
 class Sidecar:
     """A running https-sidecar and what a client needs to speak to it."""
@@ -60,7 +70,9 @@ class Sidecar:
     def serial(self, server_name: str = "localhost") -> str:
         """The serial number of the certificate that a new connection is shown."""
         with self.connect(server_name=server_name) as connection:
-            return str(connection.socket.getpeercert()["serialNumber"])  # type: ignore[union-attr,index]
+            shown = tls_socket(connection).getpeercert()
+            assert shown
+            return str(shown["serialNumber"])
 
     def until_serves(self, pair: Pair, server_name: str = "localhost") -> None:
         until(lambda: self.serial(server_name) == pair.serial, why="the new certificate is served", show=self.part.log)

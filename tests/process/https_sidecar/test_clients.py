@@ -1,6 +1,7 @@
 """Client certificates: who gets in, and what the application is told."""
 
 import shutil
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,7 @@ from kit.certs import Authority
 from kit.raw import Response
 from kit.wait import until
 
-from .conftest import Sidecar
-
-MTLS = {"CLIENT_AUTH": "require"}
+from .conftest import GET, Sidecar
 
 
 @pytest.fixture
@@ -118,10 +117,11 @@ def test_a_new_bundle_of_authorities_is_taken_and_sessions_of_the_old_one_end(
 
 
 def session_of(it: Sidecar, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> ssl.SSLSession | None:
-    import socket
-
-    with socket.create_connection(("127.0.0.1", it.port), 5) as plain:
-        with context.wrap_socket(plain, server_hostname="localhost", session=session) as connection:
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert connection.recv(100)
-            return connection.session
+    """Make a request on a connection that resumes `session`; the session that can be resumed next."""
+    with (
+        socket.create_connection(("127.0.0.1", it.port), 5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost", session=session) as connection,
+    ):
+        connection.sendall(GET)
+        assert connection.recv(100)
+        return connection.session

@@ -11,7 +11,7 @@ import pytest
 from kit.certs import Authority
 from kit.raw import RawClient
 
-from .conftest import GET, Sidecar, install
+from .conftest import GET, Sidecar, chosen, install
 
 
 def s_client(it: Sidecar, *options: object) -> str:
@@ -72,7 +72,7 @@ def test_alpn_is_agreed_on(sidecar: Callable[..., Sidecar]) -> None:
     context = it.context()
     context.set_alpn_protocols(["http/1.1"])
     with RawClient(it.port, tls=context) as client:
-        assert client.socket.selected_alpn_protocol() == "http/1.1"  # type: ignore[union-attr]
+        assert chosen(client) == "http/1.1"
 
 
 def test_stopping_finishes_the_request_under_way(sidecar: Callable[..., Sidecar]) -> None:

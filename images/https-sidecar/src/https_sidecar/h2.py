@@ -272,10 +272,13 @@ class Stream(Exchange):
 class H2Connection(asyncio.Protocol):
     """One client connection; made with the same arguments as a ClientConnection."""
 
-    def __init__(self, terms: Terms, scheme: bytes, opened: Callable[[Any], None]) -> None:
+    def __init__(
+        self, terms: Terms, scheme: bytes, opened: Callable[[Any], None], *, most_streams: int = MOST_STREAMS
+    ) -> None:
         self.terms = terms
         self.scheme = scheme
         self.opened = opened
+        self.most_streams = most_streams
         self.peer = "unknown"
         self.identity = b""
         self.info: object = None
@@ -298,7 +301,7 @@ class H2Connection(asyncio.Protocol):
         self.frames.local_settings = Settings(
             client=False,
             initial_values={
-                SettingCodes.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
+                SettingCodes.MAX_CONCURRENT_STREAMS: self.most_streams,
                 SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
                 SettingCodes.MAX_HEADER_LIST_SIZE: int(self.terms.head_limit),
             },

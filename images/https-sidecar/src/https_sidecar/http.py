@@ -1,6 +1,7 @@
 """HTTP over TLS: who gets to the application, what it is told, and what plain HTTP is answered."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from https_sidecar.clients import Client
@@ -12,7 +13,7 @@ from podparts.net.tls import TlsServer
 from podparts.proxy.client import ClientConnection
 from podparts.proxy.exchange import Exchange
 from podparts.proxy.http import Decision, HttpProxy
-from podparts.proxy.sides import Forward
+from podparts.proxy.sides import Forward, Terms
 from podparts.service import Service
 from podparts.web import Answer
 
@@ -33,7 +34,11 @@ async def serve_http(settings: Settings, service: Service, tls: TlsServer, note:
     hsts = b"Strict-Transport-Security: " + settings.hsts.encode() + b"\r\n" if settings.hsts else b""
     routes.secure = proxy.forward(pool, response_add=hsts)
     routes.plain = proxy.forward(pool, "app-plain")
-    tls.plain = _plain
+    tls.plain = lambda make: make(_plain)
+    if "h2" in settings.protocols:
+        from https_sidecar.h2 import H2Connection  # 2 MB that those who switch h2 off do not pay
+
+        tls.protocols["h2"] = lambda make: make(partial(H2Connection, most_streams=settings.h2_streams))
     await proxy.listen(
         settings.listen, scheme=b"https", wrap=tls.wrap, opened=_opened, proxy_protocol=settings.proxy_protocol
     )
@@ -41,21 +46,20 @@ async def serve_http(settings: Settings, service: Service, tls: TlsServer, note:
         await proxy.listen(settings.redirect_listen, opened=_opened_redirect)
 
 
-def _opened(connection: ClientConnection) -> None:
-    """A connection to LISTEN; without TLS when the client spoke plain HTTP to it."""
+def _opened(connection: Any) -> None:
+    """A connection to LISTEN, in HTTP/1.1 or h2; without TLS when the client spoke plain HTTP to it."""
     info = connection.transport.get_extra_info("tls")
     if info is not None:
         connection.info = info.client
         connection.identity = info.client.header
 
 
-def _opened_redirect(connection: ClientConnection) -> None:
+def _opened_redirect(connection: Any) -> None:
     connection.info = REDIRECTED
 
 
-def _plain(make: Any) -> Any:
-    """What `make` (of `HttpProxy.listen`) would make, for a client that did not speak TLS."""
-    terms, _, opened = make.args
+def _plain(terms: Terms, _: bytes, opened: Callable[[Any], None]) -> ClientConnection:
+    """What LISTEN makes for a client that does not speak TLS."""
     return ClientConnection(terms, b"http", opened)
 
 
@@ -73,7 +77,7 @@ class Routes:
         self._denied = service.metrics[DENIED]
 
     def __call__(self, exchange: Exchange) -> Decision:
-        client = exchange.info
+        client: Any = exchange.info
         if isinstance(client, Client):
             if client.refused is None:
                 return self.secure
@@ -86,7 +90,8 @@ class Routes:
         if self._note:
             self._note("plain_http", exchange.peer, exchange.peer, head.method.decode("latin-1"))
             return self.plain
-        if exchange.info != REDIRECTED:
+        info: Any = exchange.info
+        if info != REDIRECTED:
             return NOT_HTTPS
         if is_excepted(head.path, self._except):
             return self.plain

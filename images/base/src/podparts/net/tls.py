@@ -117,8 +117,8 @@ class TlsServer:
         context: Callable[[], ssl.SSLContext],
         *,
         admit: Callable[[TlsInfo, Any], object] | None = None,
-        protocols: Mapping[str, Callable[[Callable[[], Any]], Any]] | None = None,
-        plain: Callable[[Callable[[], Any]], Any] | None = None,
+        protocols: Mapping[str, Callable[[Callable[..., Any]], Any]] | None = None,
+        plain: Callable[[Callable[..., Any]], Any] | None = None,
         failed: Callable[[str, str, str], None] | None = None,
         handshake_timeout: float = 10.0,
     ) -> None:
@@ -132,8 +132,8 @@ class TlsServer:
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def wrap(self, make: Callable[[], Any]) -> "TlsProtocol":
-        """The protocol of a new TCP connection, in whose TLS the protocol that `make()` makes is spoken."""
+    def wrap(self, make: Callable[..., Any]) -> Any:
+        """The protocol of a new TCP connection (a TlsProtocol), in whose TLS what `make()` makes is spoken."""
         return TlsProtocol(self, make)
 
     @property
@@ -169,7 +169,7 @@ class TlsServer:
 class TlsProtocol:
     """One connection: protocol of the TCP transport below it, transport of the inner protocol above it."""
 
-    def __init__(self, server: TlsServer, make: Callable[[], Any]) -> None:
+    def __init__(self, server: TlsServer, make: Callable[..., Any]) -> None:
         self.server = server
         self.make = make
         self.tcp: Any = None
