@@ -27,7 +27,9 @@ from topz.sampler import Sampler
 from topz.scene import View, arrange, present
 
 # The same facts that topz shows. psutil caches none of them between two sweeps but the command line.
-PSUTIL = ["pid", "ppid", "name", "username", "status", "num_threads", "cpu_times", "memory_info", "num_fds", "io_counters", "cmdline", "create_time", "nice"]
+PSUTIL = """
+    pid ppid name username status num_threads cpu_times memory_info num_fds io_counters cmdline create_time nice
+""".split()  # noqa: SIM905 - one line is easier to read than thirteen
 
 
 def sleepers(count: int) -> list[int]:

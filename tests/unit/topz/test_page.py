@@ -154,7 +154,7 @@ def test_markup_within_markup_is_escaped_once() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e12)), max_size=300).map(sorted), st.floats(0, 1e12))
 def test_a_plot_stays_within_its_frame(points: list[tuple[float, float]], top: float) -> None:
-    picture = area(points, top, "cpu", "x")
+    picture = area(points, top, "cpu", "x") + area(points, top, "cpu", "x", (100.0, 200.0))
     for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", picture):
         assert 0 <= float(x) <= 300
         assert 0 <= float(y) <= 48

@@ -23,7 +23,7 @@ def test_stat_gives_the_documented_fields() -> None:
     assert (found.comm, found.state, found.ppid, found.nice, found.threads) == ("cat", "S", 1, -5, 7)
     assert (found.minor_faults, found.major_faults) == (100, 5)
     assert (found.user_ticks, found.system_ticks, found.start_ticks) == (731, 269, 80837)
-    assert (found.virtual_bytes, found.resident_pages, found.processor) == (3133440, 383, 1)
+    assert (found.virtual_bytes, found.processor) == (3133440, 1)
     assert not found.kernel_thread
 
 
@@ -70,10 +70,6 @@ def test_a_truncated_stat_is_refused(raw: bytes) -> None:
         proc.parse_stat(raw)
 
 
-def test_memory_is_never_negative() -> None:
-    assert proc.parse_stat(stat(b"x", TAIL.replace(b" 383 ", b" -3 "))).resident_pages == 0
-
-
 def test_arguments_are_split_at_nul() -> None:
     assert proc.parse_arguments(b"nginx\0-g\0daemon off;\0") == ["nginx", "-g", "daemon off;"]
 
@@ -111,8 +107,8 @@ def test_a_file_without_its_fields_is_refused(parse: Callable[[bytes], object]) 
         parse(b"something: else\n")
 
 
-def test_shared_pages_are_the_third_number() -> None:
-    assert proc.parse_shared_pages(b"11824 4211 1584 1315 0 9998 0\n") == 1584
+def test_statm_gives_resident_and_shared_pages() -> None:
+    assert proc.parse_statm(b"11824 4211 1584 1315 0 9998 0\n") == (4211, 1584)
 
 
 def test_the_limit_of_open_files_is_the_soft_one() -> None:

@@ -33,7 +33,7 @@ class Diff(NamedTuple):
     started: list[Row]
     ended: list[Row]
     changed: list[Change]
-    """Sorted by growth, the largest first."""
+    """Sorted by growth, the largest first, then by CPU time."""
 
 
 def diff(before: list[Row], after: list[Row]) -> Diff:
@@ -47,7 +47,7 @@ def diff(before: list[Row], after: list[Row]) -> Diff:
     return Diff(
         sorted(started, key=lambda row: row.identity.start),
         sorted(ended, key=lambda row: row.identity.start),
-        sorted(changed, key=lambda change: change.grown, reverse=True),
+        sorted(changed, key=lambda change: (change.grown, change.cpu_seconds), reverse=True),
     )
 
 

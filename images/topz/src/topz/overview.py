@@ -184,7 +184,8 @@ def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | 
     if len(history.times) < 2:
         return None
     times = history.times
-    first, last = int(times[0]), int(times[-1]) + 1
+    # Up to the present if that is shown, which is later than the last recorded moment.
+    first, last = int(times[0]), int(max(times[-1], scene.time)) + 1
     now = int(scene.time) if not scene.live else last
     total = history.total()
     before = max((time for time in times if time < scene.time - 0.5), default=None)

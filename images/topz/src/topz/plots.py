@@ -65,6 +65,6 @@ def bar(share: float | None, kind: str) -> Markup:
 
 
 def _place(time: float, value: float, start: float, end: float, top: float) -> str:
-    x = (time - start) / max(end - start, 1e-9) * WIDTH
+    x = min(max((time - start) / max(end - start, 1e-9), 0.0), 1.0) * WIDTH
     y = HEIGHT - min(value / top if top > 0 else 0.0, 1.0) * (HEIGHT - 2)
     return f"{x:.1f},{y:.1f}"

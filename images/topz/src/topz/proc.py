@@ -43,7 +43,6 @@ class Stat(NamedTuple):
     threads: int
     start_ticks: int
     virtual_bytes: int
-    resident_pages: int
     processor: int
     kernel_thread: bool
 
@@ -97,16 +96,18 @@ def parse_stat(raw: bytes) -> Stat:
         int(fields[17]),
         int(fields[19]),
         int(fields[20]),
-        max(0, int(fields[21])),
         int(fields[36]),
         bool(int(fields[6]) & PF_KTHREAD),
     )
 
 
-def parse_shared_pages(raw: bytes) -> int:
-    """Resident pages backed by files or shared memory: the third number of /proc/PID/statm. Raises ValueError."""
-    _, _, shared, _ = raw.split(None, 3)
-    return int(shared)
+def parse_statm(raw: bytes) -> tuple[int, int]:
+    """Resident pages, and those of them that are backed by files or shared, from /proc/PID/statm. Raises ValueError.
+
+    Since Linux 6.2 the resident pages in `stat` are a per-CPU estimate, which is 0 for many young processes.
+    """
+    _, resident, shared, _ = raw.split(None, 3)
+    return int(resident), int(shared)
 
 
 _IO = re.compile(rb"^read_bytes: (\d+)\nwrite_bytes: (\d+)", re.MULTILINE)

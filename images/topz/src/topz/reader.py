@@ -127,6 +127,7 @@ class Reader:
         return _Known(identity, stat.start_ticks, limit)
 
     def _reading(self, folder: str, stat: proc.Stat, known: _Known) -> Reading:
+        resident, shared = proc.parse_statm(read(f"{folder}/statm"))
         return Reading(
             known.identity,
             stat.ppid,
@@ -138,8 +139,8 @@ class Reader:
             stat.minor_faults,
             stat.major_faults,
             stat.virtual_bytes,
-            stat.resident_pages * self._page,
-            proc.parse_shared_pages(read(f"{folder}/statm")) * self._page,
+            resident * self._page,
+            shared * self._page,
             self._open_files(folder),
             known.files_limit,
             self._io(folder, known),
