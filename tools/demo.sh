@@ -47,11 +47,11 @@ containers() {
   wait $!
 }
 
-# spawn NAME COMMAND...: a child that ends with this script; its log goes to the scratch folder.
+# spawn NAME COMMAND...: a child that ends with this script; its log goes to the scratch folder, its input stays silent.
 spawn() {
   local name=$1
   shift
-  "$@" >"$scratch/$name.log" 2>&1 &
+  "$@" >"$scratch/$name.log" 2>&1 <&9 &
   children+=($!)
 }
 
@@ -95,7 +95,7 @@ processes() {
   trap end EXIT
   mkfifo "$scratch/input"
   exec 9<>"$scratch/input"      # pydoc ends when its standard input does: this one never does
-  spawn app .venv/bin/python -m pydoc -n 127.0.0.1 -p "$app_port" <&9
+  spawn app .venv/bin/python -m pydoc -n 127.0.0.1 -p "$app_port"
   until_ready app "${children[0]}" listens "$app_port"
 
   # Each part gets the environment that it would have in a container, nothing of this shell.

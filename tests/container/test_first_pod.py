@@ -50,7 +50,7 @@ def pod() -> Iterator[Pod]:
 
 
 def test_the_application_is_reached_over_https(pod: Pod) -> None:
-    assert "Pydoc: module asyncio" in pod.fetch("https", "HTTPS_PORT", "/asyncio.html")
+    assert "Pydoc: package asyncio" in pod.fetch("https", "HTTPS_PORT", "/asyncio.html")
 
 
 def test_the_application_speaks_http_on_localhost_only(pod: Pod) -> None:

@@ -42,7 +42,7 @@ def test_it_says_what_to_open(demo: Child, ports: dict[str, int]) -> None:
 
 
 def test_the_application_is_reached_over_https(demo: Child, ports: dict[str, int]) -> None:
-    assert "Pydoc: module asyncio" in fetch(f"https://localhost:{ports['HTTPS_PORT']}/asyncio.html")
+    assert "Pydoc: package asyncio" in fetch(f"https://localhost:{ports['HTTPS_PORT']}/asyncio.html")
 
 
 def test_the_page_shows_the_application_and_the_sidecar(demo: Child, ports: dict[str, int]) -> None:
