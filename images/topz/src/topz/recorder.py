@@ -1,8 +1,8 @@
 """The flight recorder: what every process looked like at any moment of the last minutes, in bounded memory.
 
 Pure; time comes as an argument. A moment is a column of numbers for each quantity, compressed together, and refers to
-the processes by index, so that names and command lines are kept once. Measured (tests/bench/topz_refresh.py): 10 KiB for
-a moment of 1,070 mostly idle processes, 47 KiB uncompressed. The oldest moments go when either bound is met.
+the processes by index, so that names and command lines are kept once. A moment of 1,070 mostly idle processes takes
+10 KiB, 47 KiB uncompressed (tests/bench/topz_refresh.py). The oldest moments go when either bound is met.
 """
 
 from __future__ import annotations
