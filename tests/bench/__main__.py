@@ -56,11 +56,22 @@ def _rounds(case: cases.Case, rounds: int) -> int:
     return max(rounds, STARTS) if case.kind == "ready" else rounds
 
 
+def _image(case: cases.Case) -> list[dict[str, object]]:
+    figures = measure.image(case)
+    if figures is None:
+        print(f"{case.name}: not measured, there is no engine with this image", flush=True)
+        return []
+    return [{"case": case.name, "contender": case.name.removeprefix("image-"), "round": 0, **figures}]
+
+
 def _go_round(
     chosen: tuple[cases.Case, ...], running: dict[str, Running], bench: measure.Bench, rounds: int
 ) -> list[dict[str, object]]:
     samples: list[dict[str, object]] = []
     for case in chosen:
+        if case.kind == "image":
+            samples += _image(case)
+            continue
         for number in range(_rounds(case, rounds)):
             for proxy in (proxy for proxy in running.values() if proxy.tls == case.tls):
                 figures = measure.sample(case, proxy, bench)

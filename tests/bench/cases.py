@@ -57,6 +57,9 @@ CASES = (
     Case("idle-10k", "idle", "idle", "10,000 idle keep-alive connections", "kb_per_connection", KB, count=10_000,
          bar=Bar(10)),
     Case("idle-tls", "idle", "idle", "1,000 idle TLS connections", "kb_per_connection", KB, tls=True, count=1000),
+    Case("image-https-sidecar", "image", "image", "size of the image https-sidecar", "image_mb", "MB", tls=True,
+         bar=Bar(40)),
+    Case("image-topz", "image", "image", "size of the image topz", "image_mb", "MB", tls=True, bar=Bar(45)),
     Case("ready", "ready", "ready", "start to first answer, plain HTTP", "ready_ms", "ms"),
     Case("ready-tls", "ready", "ready", "start to first answer, TLS", "ready_ms", "ms", tls=True, bar=Bar(150)),
 )  # fmt: skip

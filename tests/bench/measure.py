@@ -4,6 +4,7 @@ Each sample checks first, over a connection of its own, that the body which come
 and afterwards that the load saw no error: a fast wrong answer counts for nothing.
 """
 
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from bench import load, proc
 from bench.cases import Case
 from bench.proxies import BODIES, LOAD_CORE, Contender, Running, place, start
 from kit.certs import Pair
+from kit.need import missing, program
 from kit.wait import until
 
 Sample = dict[str, float]
@@ -111,6 +113,16 @@ def _ready(case: Case, proxy: Running, bench: Bench) -> Sample:
 
         until(answers, why=f"{proxy.name} answers", show=child.log, longest_pause=0.001)
         return {"ready_ms": (time.perf_counter() - begin) * 1e3, "errors": 0}
+
+
+def image(case: Case) -> Sample | None:
+    """The size of an image of ours that the engine at hand has; None without an engine or the image."""
+    if missing("docker"):
+        return None
+    name = f"podparts/{case.name.removeprefix('image-')}"
+    command = [program("docker"), "image", "inspect", "--format", "{{.Size}}", name]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return {"image_mb": int(done.stdout) / 1e6, "errors": 0} if done.returncode == 0 else None
 
 
 KINDS: dict[str, Callable[[Case, Running, Bench], Sample]] = {

@@ -12,7 +12,7 @@ from bench.cases import CASES, Case
 
 Run = Mapping[str, Any]
 BASELINES = ("nginx", "nginx-tls")
-OURS = ("podparts", "https-sidecar")
+OURS = ("podparts", "https-sidecar", "topz")
 
 
 @dataclass(frozen=True)
