@@ -43,9 +43,9 @@ def pinned(core: int, command: list[str], env: dict[str, str] | None = None) -> 
     return Child(["taskset", "-c", str(core), *command], env)
 
 
-def wrk(core: int, url: str, connections: int, seconds: float, script: str) -> Result:
+def wrk(core: int, url: str, connections: int, seconds: int, script: str) -> Result:
     """Keep-alive requests over `connections` connections from one thread."""
-    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s"]
+    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
     with pinned(core, [*command, "-s", str(HERE / "lua" / f"{script}.lua"), url]) as child:
         code = child.wait(seconds + 30)
         found = dict(re.findall(r"(\w+)=([0-9.]+)", child.stdout().partition("RESULT ")[2]))

@@ -24,7 +24,7 @@ Sample = dict[str, float]
 class Bench:
     """What measurements need beside the contender: how long a load lasts, and where new starts of it may live."""
 
-    seconds: float
+    seconds: int
     directory: Path
     upstream: int
     pair: Pair
