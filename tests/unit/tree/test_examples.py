@@ -68,9 +68,23 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
 
 def part_of(container: dict[str, Any]) -> str | None:
     """The part that a container of Kubernetes or a service of compose starts; None for an application."""
-    found = re.match(r"podparts/([a-z-]+)(:|$)", str(container.get("image", "")))
+    found = re.match(r"(?:.*/)?podparts/([a-z-]+)(:|$)", str(container.get("image", "")))
     name = found.group(1) if found else None
     return name if name and (ROOT / "images" / name / "src").is_dir() and name != "base" else None
+
+
+def part(name: str) -> Any:
+    """What an image declares."""
+    return import_module(f"{name.replace('-', '_')}.__main__").PART
+
+
+def settings_of(name: str, container: dict[str, Any], directory: Path) -> Any:
+    """The settings that a container starts with; files of secrets, which are mounted there, are made here."""
+    secret = directory / "secret"
+    secret.write_text("a secret\n")
+    given = environment(container)
+    given |= {variable: str(secret) for variable in given if variable.endswith("_FILE")}
+    return load(part(name).settings, given)
 
 
 def as_set(value: object) -> str:
@@ -87,28 +101,41 @@ def environment(container: dict[str, Any]) -> dict[str, str]:
     return {name: as_set(value) for name, value in pairs}
 
 
-def parts_in(file: Path) -> list[tuple[str, dict[str, Any]]]:
-    return [(name, one) for document in documents(file) for one in walk(document) if (name := part_of(one))]
+def parts(found: list[Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The parts in some documents, by name."""
+    return [(name, one) for one in walk(found) if (name := part_of(one))]
 
 
 def container_of(file: Path) -> dict[str, Any]:
     """The one part that a file of k8s/ adds."""
-    ((_, container),) = parts_in(file)
+    ((_, container),) = parts(documents(file))
     return container
 
 
-def overlay(component: Path, directory: Path, kind: str = "Deployment") -> list[Any]:
-    """What kustomize makes of a plain application and a component."""
+def built(kustomization: str, directory: Path, kind: str = "Deployment") -> list[Any]:
+    """What kustomize makes of a plain application, deployment.yaml, and a kustomization beside it."""
     need("kubectl")
     service_name = "serviceName: legacy" if kind == "StatefulSet" else ""
-    (directory / "legacy.yaml").write_text(APPLICATION.format(kind=kind, service_name=service_name))
-    path = os.path.relpath(component, directory.resolve())
-    (directory / "kustomization.yaml").write_text(f"resources: [legacy.yaml]\ncomponents: [{path}]\n")
+    (directory / "deployment.yaml").write_text(APPLICATION.format(kind=kind, service_name=service_name))
+    root = os.path.relpath(ROOT, directory.resolve())
+    (directory / "kustomization.yaml").write_text(kustomization.replace("path/to/podparts", root))
     done = subprocess.run(
         [program("kubectl"), "kustomize", str(directory)], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
+
+
+def overlay(component: Path, directory: Path, kind: str = "Deployment") -> list[Any]:
+    """What kustomize makes of a plain application and a component."""
+    path = f"path/to/podparts/{relative(component)}"
+    return built(f"resources: [deployment.yaml]\ncomponents: [{path}]\n", directory, kind)
+
+
+def kustomizations(readme: Path) -> list[str]:
+    """The kustomizations that a README shows."""
+    blocks = re.findall(r"```yaml\n(.*?)```", readme.read_text(), flags=re.DOTALL)
+    return [block for block in blocks if "components:" in block]
 
 
 def validate(found: list[Any], version: str) -> None:
@@ -117,10 +144,9 @@ def validate(found: list[Any], version: str) -> None:
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=relative)
-def test_an_example_loads_with_the_settings_of_the_image_it_starts(file: Path) -> None:
-    for name, container in parts_in(file):
-        part = import_module(f"{name.replace('-', '_')}.__main__").PART
-        load(part.settings, environment(container))
+def test_an_example_loads_with_the_settings_of_the_image_it_starts(file: Path, tmp_path: Path) -> None:
+    for name, container in parts(documents(file)):
+        settings_of(name, container, tmp_path)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -151,7 +177,20 @@ def test_a_component_leaves_the_application_the_first_container(component: Path,
     assert names == ["legacy", component.name]
 
 
-def test_both_parts_fit_into_one_pod(tmp_path: Path) -> None:
+@pytest.mark.parametrize("component", COMPONENTS, ids=relative)
+def test_what_the_readme_shows_can_be_built(component: Path, tmp_path: Path) -> None:
+    shown = kustomizations(component / "README.md")
+    assert len(shown) == 2
+    for number, kustomization in enumerate(shown):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        made = built(kustomization, directory)
+        validate(made, VERSIONS[-1])
+        ((name, container),) = parts(made)
+        settings_of(name, container, tmp_path)
+
+
+def test_both_parts_fit_into_one_pod() -> None:
     first, second = ((yaml.safe_load((path / "container.yaml").read_text())[0]["value"]) for path in COMPONENTS)
     for key in ("name", "containerPort"):
         taken = [[port[key] for port in container["ports"]] for container in (first, second)]
@@ -199,19 +238,17 @@ def test_a_pod_gives_its_parts_neither_service_links_nor_an_account(file: Path) 
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=relative)
-def test_the_drain_fits_into_the_usual_grace_period(component: Path) -> None:
-    part = import_module(f"{component.name.replace('-', '_')}.__main__").PART
-    settings = load(part.settings, environment(container_of(component / "container.yaml")))
+def test_the_drain_fits_into_the_usual_grace_period(component: Path, tmp_path: Path) -> None:
+    settings = settings_of(component.name, container_of(component / "container.yaml"), tmp_path)
     grace = documents(component / "pod.yaml")[0]["spec"]["terminationGracePeriodSeconds"]
     assert settings.shutdown_delay + settings.shutdown_grace < grace <= 30
 
 
 @pytest.mark.parametrize("component", COMPONENTS, ids=relative)
-def test_the_probes_ask_the_admin_port(component: Path) -> None:
-    part = import_module(f"{component.name.replace('-', '_')}.__main__").PART
+def test_the_probes_ask_the_admin_port(component: Path, tmp_path: Path) -> None:
     container = container_of(component / "container.yaml")
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    admin = load(part.settings, environment(container)).admin_listen.port
+    admin = settings_of(component.name, container, tmp_path).admin_listen.port
     for probe, path in (("startupProbe", "/startupz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/livez")):
         asked = container[probe]["httpGet"]
         assert (asked["path"], ports[asked["port"]]) == (path, admin)
