@@ -100,6 +100,7 @@ def test_without_a_certificate_it_is_not_ready_says_why_and_heals(
     until(lambda: "does not exist" in it.part.admin("/readyz")[1], why="it says what is missing", show=it.part.log)
     assert it.part.admin("/readyz")[0] == 503
     assert it.part.admin("/livez")[0] == 200
+    assert it.part.admin("/startupz")[0] == 200
     with pytest.raises(OSError, match=r"internal error|reset"):
         it.connect()
     install(authority.server(), path)

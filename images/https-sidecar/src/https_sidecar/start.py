@@ -37,7 +37,8 @@ async def start(settings: Settings, service: Service) -> None:
 
 
 def _store(settings: Settings, service: Service, lenient: Callable[[Any], None] | None) -> Store:
-    condition = service.health.condition("certificate")
+    # Not a matter of startup: without its Secret a pod must wait, not be started again and again by its startup probe.
+    condition = service.health.condition("certificate", startup=False)
 
     def told() -> None:
         problem = store.problem()
