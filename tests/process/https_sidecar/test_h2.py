@@ -78,13 +78,13 @@ class Client:
     def _on(self, event: object) -> None:
         match event:
             case ResponseReceived():
-                self.fields[event.stream_id] = dict(event.headers)
+                self.fields[event.stream_id] = {str(name): str(value) for name, value in event.headers}
                 self.status[event.stream_id] = int(self.fields[event.stream_id][":status"])
             case DataReceived():
                 self.body[event.stream_id] += event.data
                 self.frames.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case TrailersReceived():
-                self.trailers[event.stream_id] = list(event.headers)
+                self.trailers[event.stream_id] = [(str(name), str(value)) for name, value in event.headers]
             case StreamEnded():
                 self.ended.add(event.stream_id)
             case StreamReset():
@@ -247,9 +247,8 @@ def test_a_flood_of_frames_that_carry_nothing_ends_the_connection(client: Client
 
 def test_a_flood_of_continuation_frames_ends_the_connection(client: Client) -> None:
     """CVE-2024-27316 and its kin."""
-    client.raw.send(b"\0\0\x01\x01\x01\0\0\0\x01\x82")  # HEADERS without END_HEADERS
-    for _ in range(200):
-        client.raw.send(b"\0\x01\0\x09\0\0\0\0\x01" + b"\0" * 256)
+    headers = b"\0\0\x01\x01\x01\0\0\0\x01\x82"  # without END_HEADERS
+    client.raw.send(headers + 70 * (b"\0\x01\0\x09\0\0\0\0\x01" + b"\0" * 256))
     client.until(lambda: client.goodbye or client.closed)
 
 

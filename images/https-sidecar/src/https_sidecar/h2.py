@@ -1,15 +1,12 @@
 """HTTP/2 as clients speak it to us (RFC 9113), one exchange per stream; the application is spoken to in HTTP/1.1.
 
-Frames, HPACK and the protocol's state are the `h2` package's. A stream's head is written as an HTTP/1.1 head and read by the
-same strict scanner as every other request, so that what h2 allows and HTTP/1.1 does not is refused in one place. A body
-is acknowledged only as far as the upstream takes it, which bounds what a stream can make us hold to its window.
+Frames, HPACK and the protocol's state are the `h2` package's. A stream's head is written as an HTTP/1.1 head and read
+by the same strict scanner as every other request: what h2 allows and HTTP/1.1 does not is refused in one place.
+Frames that cost work and carry nothing are counted, and whoever sends too many of them is told to calm down.
 """
 
 import asyncio
-import re
-import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from h2.config import H2Configuration
@@ -32,248 +29,23 @@ from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from podparts.proxy.exchange import Exchange
-from podparts.proxy.response import PHRASES, http_date
-from podparts.proxy.sides import Terms, Upstream, now
-from podparts.web import Answer
+from https_sidecar.h2_head import FrameSizes, Headers
+from https_sidecar.h2_stream import Stream
+from podparts.proxy.sides import now
 
 MOST_STREAMS = 128  # at a time, as nginx
 WINDOW = 262144  # bytes a stream may send ahead of the upstream
-HIGH_WATER = 65536  # bytes of an answer that wait for the client's window before the upstream is read no more
 # Frames that cost us work and the client nothing, per look of the sweep (a quarter of a second): beyond it the client
 # is told to calm down (RFC 9113 10.5; CVE-2019-9512, -9514, -9515, CVE-2023-44487).
 MOST_IDLE_FRAMES = 400
-
-NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+").fullmatch
-FORBIDDEN = re.compile(rb"[\x00\r\n]").search
-BUSY = 1  # Exchange.phase of a stream that is being answered (podparts.proxy.exchange.ANSWERING)
-
-Headers = list[tuple[bytes, bytes]]
-
-
-class BadRequest(ValueError):
-    """A head that cannot be said in HTTP/1.1."""
-
-
-def head_of(headers: Iterable[tuple[bytes, bytes]], ended: bool) -> tuple[bytes, bool]:
-    """An HTTP/1.1 head that means what these h2 headers mean, and whether the body needs chunked coding.
-
-    Raises BadRequest for pseudo-headers that are missing and for characters that would end a line early.
-    """
-    pseudo: dict[bytes, bytes] = {}
-    fields: Headers = []
-    cookies: list[bytes] = []
-    for name, value in headers:
-        if FORBIDDEN(value) or not NAME(name.removeprefix(b":")):
-            raise BadRequest("a forbidden character in a field")
-        if name.startswith(b":"):
-            pseudo[name] = value
-        elif name == b"cookie":
-            cookies.append(value)
-        elif name != b"host":
-            fields.append((name, value))
-        else:
-            pseudo.setdefault(b":authority", value)
-    try:
-        method, path, authority = pseudo[b":method"], pseudo[b":path"], pseudo[b":authority"]
-    except KeyError as missing:
-        raise BadRequest(f"no {missing.args[0].decode()}") from None
-    if b" " in method or b" " in path or b":protocol" in pseudo:
-        raise BadRequest("a malformed pseudo-header")
-    if cookies:
-        fields.append((b"cookie", b"; ".join(cookies)))  # RFC 9113 8.2.3
-    names = {name for name, _ in fields}
-    chunked = not ended and b"content-length" not in names
-    if chunked:
-        fields.append((b"transfer-encoding", b"chunked"))
-    lines = [method + b" " + path + b" HTTP/1.1", b"host: " + authority]
-    lines += [name + b": " + value for name, value in fields]
-    return b"\r\n".join(lines) + b"\r\n\r\n", chunked
-
-
-class Stream(Exchange):
-    """One stream: a request and its answer."""
-
-    def __init__(self, connection: "H2Connection", number: int) -> None:
-        super().__init__(connection.terms, connection.scheme)
-        self.connection = connection
-        self.number = number
-        self.peer = connection.peer
-        self.identity = connection.identity
-        self.info = connection.info
-        self.trusts_peer = connection.trusts_peer
-        self.chunked = False
-        self.paused = False
-        self.unacknowledged = 0
-        self.waiting: deque[bytes] = deque()
-        self.queued = 0
-        self.complete = False
-        self.trailers: Headers = []
-        self.held_upstream = False
-
-    # ---- the request
-
-    def request(self, headers: Headers, ended: bool) -> None:
-        """The stream's head arrived."""
-        try:
-            head, self.chunked = head_of(headers, ended)
-        except BadRequest as error:
-            self._refuse(400, str(error))
-            return
-        result = self.head.request(head, 0, self.terms.request_fields)
-        if result != 1:
-            self._refuse(result or 431, self.head.reason)
-            return
-        if self.start(head, self.head.end) >= 0:
-            self.takes_chunks = False
-
-    def _refuse(self, status: int, reason: str) -> None:
-        self.terms.report(status, self, reason)
-        self.terms.own.count(status, 0.0)
-        self.send_refusal(status)
-
-    def data(self, data: bytes, flow: int) -> None:
-        """A piece of the body; `flow` is what it took of the window."""
-        self.unacknowledged += flow
-        if self.phase == BUSY and data and not self.body.ended:
-            self.more(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data, 0)
-        self._acknowledge()
-
-    def end(self, trailers: Headers) -> None:
-        """The client's side of the stream is complete."""
-        if self.phase != BUSY or self.body.ended:
-            return
-        if not self.chunked:
-            self.fail(400, "the body is shorter than its Content-Length")
-            return
-        if any(FORBIDDEN(value) or not NAME(name) for name, value in trailers):
-            self.fail(400, "a forbidden character in a trailer")
-            return
-        lines = b"".join(name + b": " + value + b"\r\n" for name, value in trailers)
-        self.more(b"0\r\n" + lines + b"\r\n", 0)
-
-    def pause_reading(self) -> None:
-        self.paused = True
-
-    def resume_reading(self) -> None:
-        self.paused = False
-        self._acknowledge()
-
-    def _acknowledge(self) -> None:
-        """Open the window by what was taken from us, or thrown away because nobody wants it."""
-        if self.unacknowledged and (not self.paused or self.phase != BUSY):
-            amount, self.unacknowledged = self.unacknowledged, 0
-            self.connection.acknowledge(amount, self.number)
-
-    # ---- the answer
-
-    def interim(self, up: Upstream) -> None:
-        self.moved = now()
-        self._headers(up.head.status, [(name.lower(), value) for name, value in up.head.kept()], False)
-
-    def respond(self, up: Upstream, start: int, end: int) -> None:
-        self.responded = True
-        self.status = up.head.status
-        self.moved = now()
-        self._headers(up.head.status, self._response_fields(up), False)
-        self._queue(self._payload(up, up.head.data, start, end))
-
-    def _response_fields(self, up: Upstream) -> Headers:
-        kept = [(name.lower(), value) for name, value in up.head.kept()]
-        added = [line.partition(b":") for line in self.forward.response_add.split(b"\r\n") if line]
-        fields = [pair for pair in kept if pair[0] != b"transfer-encoding"]
-        return fields + [(name.lower(), value.strip()) for name, _, value in added]
-
-    def piece(self, up: Upstream, data: bytes, end: int) -> None:
-        self.moved = now()
-        self._queue(self._payload(up, data, 0, end))
-
-    def _payload(self, up: Upstream, data: bytes, start: int, end: int) -> bytes:
-        if up.body.ended and up.body.trailers:
-            lines = [line.partition(b":") for line in up.body.trailers.split(b"\r\n") if line]
-            self.trailers = [(name.lower(), value.strip()) for name, _, value in lines]
-        return up.body.payload(data) if up.body.decode else data[start:end]
-
-    def _queue(self, data: bytes) -> None:
-        """Send as much as the client's window takes; the rest waits, and the upstream with it."""
-        if data:
-            self.forward.stats.sent += len(data)
-            self.waiting.append(data)
-            self.queued += len(data)
-        self.pump()
-        if self.queued > HIGH_WATER and not self.held_upstream and self.up is not None:
-            self.held_upstream = True
-            self.up.pause_reading()
-
-    def finish(self) -> None:
-        self.ended(self.status)
-        self.phase = 0
-        self.complete = True
-        self.pump()
-
-    def pump(self) -> None:
-        """Move queued data into frames as far as windows and the transport allow."""
-        self.connection.pump(self)
-        if self.held_upstream and self.queued <= HIGH_WATER // 2:
-            self.held_upstream = False
-            if self.up is not None:
-                self.up.resume_reading()
-
-    def send_answer(self, answer: Answer) -> None:
-        self.status = answer.status
-        fields = [(b"date", http_date(time.time()).encode())]
-        empty = answer.status in (204, 304)
-        if not empty:
-            fields.append((b"content-type", answer.content_type.encode("latin-1")))
-            fields.append((b"content-length", b"%d" % len(answer.body)))
-        fields += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-        self._headers(answer.status, fields, False)
-        if answer.body and not self.head_only and not empty:
-            self.waiting.append(answer.body)
-            self.queued += len(answer.body)
-        self.finish()
-
-    def send_refusal(self, status: int) -> None:
-        text = f"{status} {PHRASES[status]}\n".encode()
-        fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
-        self._headers(status, fields, False)
-        self.waiting.append(text)
-        self.queued += len(text)
-        self.phase = 0
-        self.complete = True
-        self.pump()
-
-    def send_continue(self) -> None:
-        self._headers(100, [], False)
-
-    def cut_off(self) -> None:
-        self.phase = 0
-        self.connection.reset(self.number, ErrorCodes.INTERNAL_ERROR)
-
-    def _headers(self, status: int, fields: Headers, end: bool) -> None:
-        self.connection.headers(self.number, [(b":status", b"%d" % status), *fields], end)
-
-    # ---- time
-
-    def tick(self, moment: float) -> None:
-        """As a ClientConnection's: end what takes too long."""
-        if self.phase != BUSY:
-            return
-        terms, quiet = self.terms, moment - self.moved
-        if moment - self.began > terms.request_timeout > 0:
-            self.fail(504, "the whole exchange took too long")
-        elif self.queued or (not self.body.ended and not self.paused):
-            if quiet > terms.stall_timeout > 0:
-                self.fail(408, "the client neither sends nor takes more of a body")
-        elif quiet > terms.response_timeout > 0:
-            self.fail(504, "the upstream sent nothing in time")
+SLICE = 16384  # bytes between two looks at that count: 1,800 of the smallest frames, about 15 ms
 
 
 class H2Connection(asyncio.Protocol):
     """One client connection; made with the same arguments as a ClientConnection."""
 
     def __init__(
-        self, terms: Terms, scheme: bytes, opened: Callable[[Any], None], *, most_streams: int = MOST_STREAMS
+        self, terms: Any, scheme: bytes, opened: Callable[[Any], None], *, most_streams: int = MOST_STREAMS
     ) -> None:
         self.terms = terms
         self.scheme = scheme
@@ -288,6 +60,7 @@ class H2Connection(asyncio.Protocol):
         self.moved = now()
         config = H2Configuration(client_side=False, header_encoding=None)
         self.frames = Frames(config=config)
+        self.sizes = FrameSizes(self.frames.max_inbound_frame_size)
         self.blocked = False
         self.leaving = False
         self.idle_frames = 0
@@ -314,17 +87,26 @@ class H2Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.moved = now()
+        if self.sizes.exceeded(data):
+            self._end(ErrorCodes.FRAME_SIZE_ERROR, "HTTP/2: a frame that is too large")
+            return
+        for start in range(0, len(data), SLICE):
+            if self.transport is None or not self._receive(data[start : start + SLICE]):
+                return
+        self.flush()
+
+    def _receive(self, data: bytes) -> bool:
+        """Take in some bytes; False when the connection is over."""
         try:
-            events = self.frames.receive_data(data)
+            for event in self.frames.receive_data(data):
+                self._on_event(event)
         except ProtocolError as error:
             self._give_up(f"HTTP/2: {type(error).__name__}")
-            return
-        for event in events:
-            self._on_event(event)
+            return False
         if self.idle_frames > MOST_IDLE_FRAMES:
-            self._calm_down()
-            return
-        self.flush()
+            self._end(ErrorCodes.ENHANCE_YOUR_CALM, "HTTP/2: a flood of frames that carry nothing")
+            return False
+        return True
 
     def eof_received(self) -> bool:
         return False
@@ -462,7 +244,7 @@ class H2Connection(asyncio.Protocol):
                 return
             self.flush_soon()
 
-    def reset(self, number: int, code: ErrorCodes) -> None:
+    def reset(self, number: int, code: int) -> None:
         """End a stream at once."""
         self.streams.pop(number, None)
         try:
@@ -528,10 +310,11 @@ class H2Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.close()
 
-    def _calm_down(self) -> None:
-        self.terms.report(400, self._anyone(), "HTTP/2: a flood of frames that carry nothing")
+    def _end(self, code: ErrorCodes, reason: str) -> None:
+        """The client does what it must not: say so and close."""
+        self.terms.report(400, self._anyone(), reason)
         self.terms.own.count(400, 0.0)
-        self.frames.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+        self.frames.close_connection(code)
         self.flush()
         if self.transport is not None:
             self.transport.close()

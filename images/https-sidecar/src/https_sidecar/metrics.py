@@ -34,13 +34,9 @@ OBSERVED: Final = Metric(
     "counter", "observed_total", "Clients that would have been refused but for OBSERVE.", ("reason",)
 )
 DENIED: Final = Metric("counter", "client_denied_total", "Requests refused because of CLIENT_ALLOW.")
-STREAMS: Final = Metric("gauge", "h2_streams", "HTTP/2 streams that are open.")
-ABUSE: Final = Metric(
-    "counter", "h2_connections_ended_total", "HTTP/2 connections ended for abuse, by reason.", ("reason",)
-)
 
 SIDECAR_METRICS: Final = (
-    HANDSHAKES, FAILURES, HANDSHAKING, EXPIRY, SERVED, LOADED, REJECTED, OBSERVED, DENIED, STREAMS, ABUSE,
+    HANDSHAKES, FAILURES, HANDSHAKING, EXPIRY, SERVED, LOADED, REJECTED, OBSERVED, DENIED,
 )  # fmt: skip
 
 
