@@ -29,7 +29,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--contenders", default="", help="names of contenders, comma separated; all when empty")
     parser.add_argument("--proxy", action="append", default=[], help="one more plain-HTTP contender: NAME=COMMAND")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3, help="how long each wrk run lasts; wrk knows whole seconds only")
+    parser.add_argument("--seconds", type=int, default=3, help="of each wrk run, whole ones")
     parser.add_argument("--note", default="", help="a sentence for the report: what else ran on the machine")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--render", type=Path, help="only write the report of an earlier run")
