@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -66,6 +67,8 @@ class Child:
                 preexec_fn=_die_with_parent,
             )
             self._out, self._err = os.dup(out.fileno()), os.dup(err.fileno())
+        for descriptor in (self._out, self._err):  # kept open after the end, so that the log can still be read
+            weakref.finalize(self, os.close, descriptor)
         alive.add(self)
 
     @property

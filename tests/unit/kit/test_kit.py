@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kit import raw
+from kit import need, raw
 from kit.certs import Authority
 from kit.chaos import Chaos
 from kit.ports import free_port, listening
@@ -265,3 +265,18 @@ def test_the_test_process_leaves_no_child_when_it_is_killed(tmp_path: object) ->
         grandchild = int(until(lambda: parent.stdout().strip(), why="the child runs", show=parent.log))
         os.kill(parent.pid, signal.SIGKILL)
         until(lambda: not os.path.exists(f"/proc/{grandchild}/fd/0"), why="the orphan is gone")
+
+
+def test_a_need_that_is_not_met_skips_with_the_command_that_would_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(need.NEEDS, "rocket", need.Need(lambda: "no rocket", "apt-get install rocket"))
+    monkeypatch.delenv("REQUIRE", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"needs rocket: no rocket\. To run it: apt-get install rocket"):
+        need.need("rocket")
+
+
+@pytest.mark.parametrize("require", ["all", "nginx, rocket"])
+def test_a_need_that_is_required_fails_instead(monkeypatch: pytest.MonkeyPatch, require: str) -> None:
+    monkeypatch.setitem(need.NEEDS, "rocket", need.Need(lambda: "no rocket", "apt-get install rocket"))
+    monkeypatch.setenv("REQUIRE", require)
+    with pytest.raises(pytest.fail.Exception, match="apt-get install rocket"):
+        need.need("rocket")
