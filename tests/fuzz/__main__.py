@@ -40,9 +40,13 @@ def _show(kind: str, report: "Report", processes: int) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__)
-    parser.add_argument("kind", choices=["requests", "responses", "bodies", "all"])
+    parser.add_argument("kind", choices=["requests", "responses", "bodies", "all"], nargs="?", default="all")
     parser.add_argument(
-        "count", type=int, help="cases; of `all`: so many requests, a tenth responses, a hundredth bodies"
+        "count",
+        type=int,
+        nargs="?",
+        default=10_000_000,
+        help="cases; of `all`: so many requests, a tenth responses, a hundredth bodies",
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
