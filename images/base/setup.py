@@ -10,6 +10,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 COMPILED = [
+    "podparts.memory",
     "podparts.wire.fields",
     "podparts.wire.http1",
     "podparts.wire.body",

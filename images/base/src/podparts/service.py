@@ -15,7 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from podparts import errors
+from podparts import errors, memory
 from podparts.cli import run
 from podparts.life import CRASHES, Life, Serve, serve_on_data_plane
 from podparts.log import Log
@@ -75,6 +75,9 @@ class Service(Life):
         if self.seat is not None:
             await Channel(self, self.seat).open()
         await self.part.starter()(self.settings, self)
+        gc.collect()
+        memory.trim()
+        memory.tune()
         gc.freeze()  # what start built lives as long as the process: full collections need not look at it again
 
     async def _end(self) -> None:

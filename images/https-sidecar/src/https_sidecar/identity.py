@@ -9,7 +9,6 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from ssl import cert_time_to_seconds
 from typing import Any
 
 LARGEST = 16384  # bytes of header fields about one client: a certificate may hold 100 KB of names
@@ -63,8 +62,8 @@ def identity_of(decoded: Mapping[str, Any], der: bytes) -> Identity:
         addresses=_alternatives(alternatives, "IP Address"),
         serial=decoded.get("serialNumber", ""),
         fingerprint=sha256(der).hexdigest(),
-        not_before=float(cert_time_to_seconds(decoded["notBefore"])),
-        not_after=float(cert_time_to_seconds(decoded["notAfter"])),
+        not_before=seconds_of(decoded["notBefore"]),
+        not_after=seconds_of(decoded["notAfter"]),
         der=der,
     )
 
@@ -158,3 +157,20 @@ def _as_rfc9440(identity: Identity | None) -> str:
 
 
 _FORMS: dict[str, Callable[[Identity | None], str]] = {"fields": _as_fields, "xfcc": _as_xfcc, "rfc9440": _as_rfc9440}
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def seconds_of(moment: str) -> float:
+    """Unix time of a certificate's `Nov 21 01:43:14 2026 GMT`, as the ssl module writes it.
+
+    ssl.cert_time_to_seconds would do, but imports datetime and calendar for it: 1.5 MB in every sidecar. The count of
+    days is the proleptic Gregorian one, with years that begin in March so that the leap day comes last.
+    """
+    month_name, day, clock, year, _ = moment.split()
+    month = _MONTHS.index(month_name) + 1
+    years = int(year) - (month <= 2)
+    days = 365 * years + years // 4 - years // 100 + years // 400 + (153 * ((month + 9) % 12) + 2) // 5 + int(day)
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return float((days - 719469) * 86400 + hours * 3600 + minutes * 60 + seconds)
