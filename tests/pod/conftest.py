@@ -42,9 +42,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append(("the namespace", namespace.report()[-20_000:]))
 
 
+def _docker(*arguments: str) -> bool:
+    return (
+        subprocess.run([program("docker"), *arguments], capture_output=True, timeout=120, check=False).returncode == 0
+    )
+
+
 def _has(image: str) -> bool:
-    inspect = [program("docker"), "image", "inspect", image]
-    return subprocess.run(inspect, capture_output=True, timeout=30, check=False).returncode == 0
+    return _docker("image", "inspect", image)
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +57,8 @@ def cluster() -> None:
     """A cluster that answers and has the images of the parts."""
     need("kubernetes", "docker")
     images = [PYTHON, *(f"podparts/{part}:latest" for part in PARTS)]
+    if not _has(PYTHON):
+        _docker("pull", "--quiet", PYTHON)  # a build does not leave what it starts from among the engine's images
     missing = [image for image in images if not _has(image)]
     assert not missing, f"{', '.join(missing)} not built: make images"
     command = [str(repository() / "tools" / "kube.sh"), "load", *images]
