@@ -1,6 +1,7 @@
 """topz as a process, on this machine's own /proc, with children that the tests start."""
 
 import contextlib
+import gzip
 import http.client
 import json
 import os
@@ -278,6 +279,17 @@ def test_every_answer_forbids_caching_and_guessing(topz: Callable[..., Topz]) ->
         headers = running.get(path)[2]
         assert headers["cache-control"] == "no-store"
         assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_is_compressed_for_those_who_take_it(topz: Callable[..., Topz]) -> None:
+    running = topz()
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    with contextlib.closing(connection):
+        connection.request("GET", "/topz", headers={"Accept-Encoding": "gzip, br"})
+        answer = connection.getresponse()
+        assert answer.getheader("Content-Encoding") == "gzip"
+        assert gzip.decompress(answer.read()).startswith(b"<!doctype html>")
+    assert "content-encoding" not in running.get("/topz")[2]
 
 
 def test_the_root_leads_to_the_page(topz: Callable[..., Topz]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from topz import units
 from topz.markup import Markup, join, tag
 from topz.page import History, link
-from topz.plots import area, bar
+from topz.plots import NARROW, area, bar
 from topz.proc import STATES
 from topz.recorder import Row
 from topz.sample import Container
@@ -51,7 +51,7 @@ def facts(scene: Scene, view: View) -> Markup:
     items += [
         _pressure(f"{resource} pressure", pressure.some)
         for resource, pressure in machine.pressure.items()
-        if pressure.some >= 0.01
+        if pressure.some >= _NOTABLE
     ]
     return tag("div", *items, class_="facts", role="status")
 
@@ -112,7 +112,7 @@ def card(scene: Scene, view: View, one: Container, history: History) -> Markup:
         tag(
             "div",
             _gauge("CPU", "cpu", one.cpu_share(scene.machine), units.cores(one.cpu), _cpu_limit(one)),
-            _gauge("Memory", "mem", one.memory_share(scene.machine), units.size(one.memory_bytes), _memory_limit(one)),
+            _gauge("Mem", "mem", one.memory_share(scene.machine), *_memory(one)),
             _plot(history.cpu.get(about.key, []), "cpu", "CPU", units.cores, 0.05),
             _plot(history.memory.get(about.key, []), "mem", "Memory", units.size),
             class_="pair",
@@ -140,8 +140,13 @@ def _cpu_limit(one: Container) -> str:
     return f"of {one.cpu_limit:.2g} core{'s' if one.cpu_limit != 1 else ''}" if one.cpu_limit else "cores"
 
 
-def _memory_limit(one: Container) -> str:
-    return f"of {units.size(one.memory_limit)}" if one.memory_limit else "" if one.whole else "resident"
+def _memory(one: Container) -> tuple[str, str]:
+    """The figure and what it is of; a unit that both have is said once."""
+    figure = units.size(one.memory_bytes)
+    if not one.memory_limit:
+        return figure, "" if one.whole else "resident"
+    limit = units.size(one.memory_limit)
+    return figure.removesuffix(limit[limit.index(" ") :]), f"of {limit}"
 
 
 def _gauge(name: str, kind: str, share: float, figure: str, of: str) -> Markup:
@@ -165,18 +170,24 @@ def _plot(
     top = max((value for _, value in points), default=0.0)
     return tag(
         "figure",
-        area(points, max(top, least) * _HEADROOM, kind, f"{name}, peak {unit(top)}"),
+        area(points, max(top, least) * _HEADROOM, kind, f"{name}, peak {unit(top)}", most=NARROW),
         tag("figcaption", f"{name} peak {unit(top)}"),
     )
 
 
+# Below a hundredth there is nothing to tell.
+_NOTABLE = 0.01
+
+
 def _pressures(one: Container) -> Markup | None:
-    items = [_pressure(resource, pressure.some) for resource, pressure in one.pressure.items()]
-    if one.throttled is not None and one.cpu_limit:
-        items.append(_pressure("throttled", one.throttled))
-    if one.oom_kills is not None and (one.oom_kills or items):
-        items.append(tag("span", "OOM kills ", tag("b", str(one.oom_kills)), class_="high" if one.oom_kills else None))
-    return tag("div", tag("span", "pressure:") if one.pressure else None, *items, class_="pressures") if items else None
+    """What holds the container back, if anything does."""
+    shares = {f"{resource} pressure": pressure.some for resource, pressure in one.pressure.items()}
+    if one.throttled is not None:
+        shares["throttled"] = one.throttled
+    items = [_pressure(name, share) for name, share in shares.items() if share >= _NOTABLE]
+    if one.oom_kills:
+        items.append(tag("span", "OOM kills ", tag("b", str(one.oom_kills)), class_="high"))
+    return tag("div", *items, class_="pressures") if items else None
 
 
 def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | None:

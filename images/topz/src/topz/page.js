@@ -21,7 +21,7 @@
     clearTimeout(timer);
     const mine = ++turn;
     try {
-      const answer = await fetch(url, { headers: { "X-Topz": "refresh" }, signal: AbortSignal.timeout(10000) });
+      const answer = await fetch(url, { signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error(answer.status === 401 ? "signed out" : "error " + answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (mine === turn) show(page);

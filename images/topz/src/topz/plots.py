@@ -8,13 +8,15 @@ from __future__ import annotations
 from topz.markup import Markup, tag
 
 WIDTH, HEIGHT = 300, 48
-# More points than pixels tell nothing.
-_POINTS = 240
+# More points than pixels tell nothing: of a picture as wide as the page, and of one in a card.
+WIDE, NARROW = 240, 80
 
 Points = list[tuple[float, float]]
 
 
-def area(points: Points, top: float, kind: str, title: str, span: tuple[float, float] | None = None) -> Markup:
+def area(
+    points: Points, top: float, kind: str, title: str, span: tuple[float, float] | None = None, most: int = WIDE
+) -> Markup:
     """A filled line of (time, value) from 0 to `top`; `kind` is the class that colours it."""
     if len(points) < 2:
         return tag(
@@ -26,7 +28,7 @@ def area(points: Points, top: float, kind: str, title: str, span: tuple[float, f
             role="img",
         )
     start, end = span or (points[0][0], points[-1][0])
-    places = [_place(time, value, start, end, top) for time, value in thin(points)]
+    places = [_place(time, value, start, end, top) for time, value in thin(points, most)]
     line = "M" + " L".join(places)
     first, last = places[0].split(",")[0], places[-1].split(",")[0]
     return tag(
@@ -41,11 +43,11 @@ def area(points: Points, top: float, kind: str, title: str, span: tuple[float, f
     )
 
 
-def thin(points: Points) -> Points:
-    """At most _POINTS points: the highest of each stretch, so that a short peak is not lost."""
-    if len(points) <= _POINTS:
+def thin(points: Points, most: int) -> Points:
+    """At most `most` points: the highest of each stretch, so that a short peak is not lost."""
+    if len(points) <= most:
         return points
-    size = -(-len(points) // _POINTS)
+    size = -(-len(points) // most)
     return [max(points[start : start + size], key=lambda point: point[1]) for start in range(0, len(points), size)]
 
 

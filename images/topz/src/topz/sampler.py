@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 from topz.namegroups import NameGroups
 from topz.reader import Reader
@@ -62,20 +61,24 @@ class Sampler:
     def wanted(self) -> Sample:
         """The newest sample for somebody who asks; taken now if the newest is older than REFRESH."""
         self._asked = time.monotonic()
-        if self._last is not None and self._asked - self._last.clock > self.pause():
+        if self._age() > self.pause():
             self.look()
         return self.sample
+
+    def _age(self) -> float:
+        return time.monotonic() - self._last.clock if self._last is not None else 0.0
 
     def pause(self) -> float:
         """Seconds from one look to the next while somebody looks."""
         return max(self._refresh, self.cost / _LARGEST_SHARE)
 
-    async def run(self, looked: Callable[[], None]) -> None:
-        """Looks for ever; calls `looked` after each."""
+    async def run(self) -> None:
+        """Looks for ever."""
         await asyncio.sleep(min(0.5, self._refresh))  # the first rates need a second look
         while True:
-            self.look()
-            looked()
+            # Not right after one that a request took: rates over a moment are noise, the kernel counts CPU in 10 ms.
+            if self.looks == 1 or self._age() >= self.pause() / 2:
+                self.look()
             await self._until_due()
 
     async def _until_due(self) -> None:

@@ -35,4 +35,4 @@ async def start(settings: Settings, service: Service) -> None:
     except OSError as error:
         raise StartError(f"cannot listen on LISTEN={settings.listen}: {error.strerror or error}") from error
     service.on_drain(server.close)
-    service.tasks.start("sampler", sampler.run(lambda: None))
+    service.tasks.start("sampler", sampler.run())

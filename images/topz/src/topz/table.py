@@ -203,7 +203,7 @@ def _group_title(scene: Scene, key: str, rows: list[tuple[str, Row]], columns: i
         tag(
             "th",
             container.about.label,
-            tag("span", f"{some} processes · {cpu} · {memory}"),
+            tag("span", f"{some} process{'es' if container.processes != 1 else ''} · {cpu} · {memory}"),
             colspan=columns,
             scope="rowgroup",
         ),
