@@ -339,6 +339,7 @@ def test_a_topz_that_stopped_is_noticed(browse: Callable[..., Page]) -> None:
     page.part.signal(signal.SIGSTOP)
     page.part.kill()
     page.until("the page says so", lambda: page.text(".status").startswith("no answer"))
+    page.browser.get("about:blank")  # it would go on trying
     assert all("ERR_" in complaint for complaint in page.complaints())
 
 

@@ -145,7 +145,7 @@ def _memory(one: Container) -> tuple[str, str]:
     figure = units.size(one.memory_bytes)
     if not one.memory_limit:
         return figure, "" if one.whole else "resident"
-    limit = units.size(one.memory_limit)
+    limit = units.size(one.memory_limit).replace(".0 ", " ")
     return figure.removesuffix(limit[limit.index(" ") :]), f"of {limit}"
 
 
