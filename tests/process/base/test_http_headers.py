@@ -14,7 +14,9 @@ Make = Callable[..., Upstream]
 TRUSTED = {"TRUSTED_PROXIES": "127.0.0.0/8,::1"}
 
 
-def forwarded(running: PlainProxy, server: Upstream, *lines: bytes, head: bytes = b"GET / HTTP/1.1\r\nHost: a.example:8000\r\n") -> Seen:
+def forwarded(
+    running: PlainProxy, server: Upstream, *lines: bytes, head: bytes = b"GET / HTTP/1.1\r\nHost: a.example:8000\r\n"
+) -> Seen:
     """What the upstream saw of a request with these fields."""
     with running.client() as client:
         assert client.send(head + b"".join(line + b"\r\n" for line in lines) + b"\r\n").response().status == 200
@@ -23,7 +25,7 @@ def forwarded(running: PlainProxy, server: Upstream, *lines: bytes, head: bytes 
 
 def test_fields_are_passed_on_in_order_and_as_they_are(proxy: Start, upstream: Make) -> None:
     server = upstream()
-    lines = [b"X-B: c", b"x-a: \xe4 ;=\"", b"X-B: d", b"Cookie: a=b; c=d", b"Empty:", b"Accept:   */*\t"]
+    lines = [b"X-B: c", b'x-a: \xe4 ;="', b"X-B: d", b"Cookie: a=b; c=d", b"Empty:", b"Accept:   */*\t"]
     seen = forwarded(proxy(server.address), server, *lines)
     assert seen.head.startswith(b"GET / HTTP/1.1\r\nHost: a.example:8000\r\n" + b"\r\n".join(lines) + b"\r\n")
 
@@ -36,7 +38,9 @@ def test_fields_are_passed_on_in_order_and_as_they_are(proxy: Start, upstream: M
         b"Proxy_Connection: x", b"X_Forwarded_For: 6.6.6.6", b"FORWARDED: for=6.6.6.6",
     ],
 )  # fmt: skip
-def test_what_is_for_this_connection_alone_is_not_passed_on(line: bytes, shared: PlainProxy, echo_upstream: Upstream) -> None:
+def test_what_is_for_this_connection_alone_is_not_passed_on(
+    line: bytes, shared: PlainProxy, echo_upstream: Upstream
+) -> None:
     seen = forwarded(shared, echo_upstream, line)
     name, _, value = line.decode().partition(": ")
     assert value not in seen.all(name)
@@ -45,7 +49,13 @@ def test_what_is_for_this_connection_alone_is_not_passed_on(line: bytes, shared:
 
 def test_fields_that_connection_names_are_not_passed_on(shared: PlainProxy, echo_upstream: Upstream) -> None:
     seen = forwarded(
-        shared, echo_upstream, b"X-Hop: 1", b"Connection: close, x-hop ,, X-OTHER", b"X-Keep: 2", b"x-other: 3", b"X-Hop: 4"
+        shared,
+        echo_upstream,
+        b"X-Hop: 1",
+        b"Connection: close, x-hop ,, X-OTHER",
+        b"X-Keep: 2",
+        b"x-other: 3",
+        b"X-Hop: 4",
     )
     assert (seen.all("x-hop"), seen.all("x-other"), seen.all("x-keep")) == ([], [], ["2"])
 
@@ -67,7 +77,9 @@ def test_hop_by_hop_fields_of_an_answer_are_not_passed_on(proxy: Start, upstream
 
 
 def test_an_http_1_0_upstream_is_passed_on_as_http_1_1(proxy: Start, upstream: Make) -> None:
-    running = proxy(upstream(default=sends(b"HTTP/1.0 200 Fine\r\nContent-Length: 2\r\n\r\nok", then_close=True)).address)
+    running = proxy(
+        upstream(default=sends(b"HTTP/1.0 200 Fine\r\nContent-Length: 2\r\n\r\nok", then_close=True)).address
+    )
     with running.client() as client:
         for _ in range(2):
             assert client.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").response().raw == (
@@ -128,7 +140,9 @@ def test_forwarded_by_rfc_7239(proxy: Start, upstream: Make) -> None:
 
 def test_forwarded_of_a_trusted_proxy_is_continued(proxy: Start, upstream: Make) -> None:
     server = upstream()
-    seen = forwarded(proxy(server.address, FORWARDED="both", **TRUSTED), server, b"Forwarded: for=192.0.2.1;proto=https")
+    seen = forwarded(
+        proxy(server.address, FORWARDED="both", **TRUSTED), server, b"Forwarded: for=192.0.2.1;proto=https"
+    )
     assert (seen.header("forwarded") or "").startswith("for=192.0.2.1;proto=https, for=127.0.0.1;proto=")
     assert seen.header("x-forwarded-for") == "127.0.0.1"
 
@@ -148,7 +162,9 @@ def test_a_client_over_ipv6_is_told_as_such(proxy: Start, upstream: Make, free_p
     assert server.seen[-1].header("forwarded") == 'for="[::1]";proto=http;host="x"'
 
 
-def test_a_client_over_ipv4_on_a_socket_for_both_is_told_as_ipv4(proxy: Start, upstream: Make, free_port: Callable[[], int]) -> None:
+def test_a_client_over_ipv4_on_a_socket_for_both_is_told_as_ipv4(
+    proxy: Start, upstream: Make, free_port: Callable[[], int]
+) -> None:
     server, port = upstream(), free_port()
     proxy(server.address, LISTEN=f":{port}", **TRUSTED)
     with RawClient(port) as client:
@@ -158,14 +174,21 @@ def test_a_client_over_ipv4_on_a_socket_for_both_is_told_as_ipv4(proxy: Start, u
 
 def test_an_absolute_target_replaces_host(proxy: Start, upstream: Make) -> None:
     server = upstream()
-    seen = forwarded(proxy(server.address), server, head=b"GET HTTP://real.example:81/a?b=c HTTP/1.1\r\nHost: other\r\n")
+    seen = forwarded(
+        proxy(server.address), server, head=b"GET HTTP://real.example:81/a?b=c HTTP/1.1\r\nHost: other\r\n"
+    )
     assert (seen.target, seen.header("host")) == ("/a?b=c", "real.example:81")
     assert seen.header("x-forwarded-host") == "real.example:81"
 
 
 @pytest.mark.parametrize(
     ("target", "arrives"),
-    [("http://x", "/"), ("http://x?q", "/?q"), ("http://x/?a://b", "/?a://b"), ("/a%00b//../c?d?e", "/a%00b//../c?d?e")],
+    [
+        ("http://x", "/"),
+        ("http://x?q", "/?q"),
+        ("http://x/?a://b", "/?a://b"),
+        ("/a%00b//../c?d?e", "/a%00b//../c?d?e"),
+    ],
 )
 def test_targets_arrive_in_origin_form(target: str, arrives: str, shared: PlainProxy, echo_upstream: Upstream) -> None:
     seen = forwarded(shared, echo_upstream, head=f"GET {target} HTTP/1.1\r\nHost: x\r\n".encode())
@@ -181,7 +204,9 @@ def test_options_of_the_server_itself_stays_so(target: str, shared: PlainProxy, 
 # ---- PROXY protocol
 
 V2 = b"\r\n\r\n\x00\r\nQUIT\n"
-IPV4 = socket.inet_aton("192.0.2.7") + socket.inet_aton("10.0.0.1") + (4711).to_bytes(2, "big") + (80).to_bytes(2, "big")
+IPV4 = (
+    socket.inet_aton("192.0.2.7") + socket.inet_aton("10.0.0.1") + (4711).to_bytes(2, "big") + (80).to_bytes(2, "big")
+)
 IPV6 = socket.inet_pton(socket.AF_INET6, "2001:db8::7") * 2 + (4711).to_bytes(2, "big") * 2
 HEADERS = {
     "v1 TCP4": (b"PROXY TCP4 192.0.2.7 10.0.0.1 4711 80\r\n", "192.0.2.7"),
@@ -196,7 +221,9 @@ HEADERS = {
 
 @pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
 @pytest.mark.parametrize("piece", [1, 1000])
-def test_a_proxy_header_says_who_the_client_is(piece: int, header: tuple[bytes, str], proxy: Start, upstream: Make) -> None:
+def test_a_proxy_header_says_who_the_client_is(
+    piece: int, header: tuple[bytes, str], proxy: Start, upstream: Make
+) -> None:
     server = upstream()
     running = proxy(server.address, PROXY_PROTOCOL="true", **TRUSTED)
     with running.client() as client:
@@ -238,5 +265,3 @@ def test_a_proxy_header_that_does_not_come_is_not_waited_for(proxy: Start, upstr
     running = proxy(upstream().address, PROXY_PROTOCOL="true", HEAD_TIMEOUT="200ms", **TRUSTED)
     with running.client() as client:
         assert client.send(b"PROXY TCP4").rest() == b""
-
-

@@ -111,7 +111,11 @@ def test_a_slow_reader_gets_the_whole_answer(version: bytes, lines: bytes, proxy
     running = proxy(upstream(default=says(body)).address)
     with small_window(running) as client:
         client.send(b"GET / HTTP/%b\r\nHost: x\r\n%b\r\n" % (version, lines))
-        until(lambda: running.metric("plain_proxy_requests_total", upstream="app") or _sip(client), timeout=60, why="the exchange ended")
+        until(
+            lambda: running.metric("plain_proxy_requests_total", upstream="app") or _sip(client),
+            timeout=60,
+            why="the exchange ended",
+        )
         # Longer than a lingering close may take when nothing is left to send: the last bytes are still here.
         _idle_for(2.6)
         assert client.response().body == body
@@ -134,7 +138,11 @@ def test_the_connection_behind_a_slow_reader_serves_again(proxy: Start, upstream
     running = proxy(server.address, UPSTREAM_CONNECTIONS=1)
     with small_window(running) as slow:
         slow.send(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
-        until(lambda: running.metric("plain_proxy_requests_total", upstream="app") or _sip(slow), timeout=60, why="the upstream has finished")
+        until(
+            lambda: running.metric("plain_proxy_requests_total", upstream="app") or _sip(slow),
+            timeout=60,
+            why="the upstream has finished",
+        )
         with running.client() as other:
             for _ in range(3):
                 assert other.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").response().body == b"small"

@@ -115,9 +115,7 @@ def test_a_request_whose_answer_had_begun_is_not_sent_again(proxy: Start, upstre
     assert len(server.seen) == 2
 
 
-def test_an_upstream_that_closes_every_connection_at_once_is_502(
-    proxy: Start, stack: contextlib.ExitStack
-) -> None:
+def test_an_upstream_that_closes_every_connection_at_once_is_502(proxy: Start, stack: contextlib.ExitStack) -> None:
     """As a port forwarder does whose own target is gone."""
     listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
 
@@ -195,7 +193,9 @@ asyncio.run(main())
 """
 
 
-def test_requests_wait_while_the_upstream_restarts(proxy: Start, upstream: Make, free_port: Callable[[], int], stack: contextlib.ExitStack) -> None:
+def test_requests_wait_while_the_upstream_restarts(
+    proxy: Start, upstream: Make, free_port: Callable[[], int], stack: contextlib.ExitStack
+) -> None:
     port = free_port()
     running = proxy(f"127.0.0.1:{port}", ready=False, UPSTREAM_WAIT="20s")
     clients = [stack.enter_context(running.client(timeout=20)) for _ in range(20)]
@@ -206,7 +206,9 @@ def test_requests_wait_while_the_upstream_restarts(proxy: Start, upstream: Make,
     assert [client.response().body for client in clients] == [b"back"] * 20
 
 
-def test_the_wait_for_an_upstream_ends_for_all_at_the_same_time(proxy: Start, free_port: Callable[[], int], stack: contextlib.ExitStack) -> None:
+def test_the_wait_for_an_upstream_ends_for_all_at_the_same_time(
+    proxy: Start, free_port: Callable[[], int], stack: contextlib.ExitStack
+) -> None:
     """However many wait: not one after the other. Sixty of them would take three seconds more."""
     running = proxy(f"127.0.0.1:{free_port()}", ready=False, UPSTREAM_WAIT="300ms", UPSTREAM_CHECK="1h")
     clients = [stack.enter_context(running.client(timeout=10)) for _ in range(60)]
@@ -275,7 +277,9 @@ def test_an_upstream_that_does_not_accept_is_504(proxy: Start, stack: contextlib
     assert "did not accept a connection within 0.3 s" in line["reason"]
 
 
-def test_connections_to_the_upstream_are_bounded_and_requests_wait_for_them(proxy: Start, upstream: Make, stack: contextlib.ExitStack) -> None:
+def test_connections_to_the_upstream_are_bounded_and_requests_wait_for_them(
+    proxy: Start, upstream: Make, stack: contextlib.ExitStack
+) -> None:
     gate = threading.Event()
 
     async def gated(exchange: Exchange) -> None:
@@ -297,7 +301,9 @@ def test_connections_to_the_upstream_are_bounded_and_requests_wait_for_them(prox
     assert {one.connection for one in server.seen} <= {one.connection for one in server.seen[:2]}
 
 
-def test_a_client_that_gave_up_waiting_is_not_given_a_connection(proxy: Start, upstream: Make, stack: contextlib.ExitStack) -> None:
+def test_a_client_that_gave_up_waiting_is_not_given_a_connection(
+    proxy: Start, upstream: Make, stack: contextlib.ExitStack
+) -> None:
     gate = threading.Event()
 
     async def gated(exchange: Exchange) -> None:
@@ -445,7 +451,9 @@ def test_curl_uploads_with_expect_through_the_proxy(proxy: Start, site: Nginx, t
     assert chunked == str(256 * 12_288)
 
 
-def test_nginx_restarted_under_load_costs_no_request(proxy: Start, site: Nginx, tmp_path: Path, stack: contextlib.ExitStack) -> None:
+def test_nginx_restarted_under_load_costs_no_request(
+    proxy: Start, site: Nginx, tmp_path: Path, stack: contextlib.ExitStack
+) -> None:
     """SIGHUP replaces nginx's workers, which close their idle connections while requests arrive."""
     running = proxy(site.address, UPSTREAM_WAIT="5s")
     stop, results = threading.Event(), []
