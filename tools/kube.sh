@@ -2,7 +2,7 @@
 # kube.sh build|up|down|env|load|status: a real single-node Kubernetes, also where no registry can be reached.
 #
 #   build      Compiles Kubernetes 1.20 from Debian's own source package: API server, controllers, scheduler, kubelet and
-#              proxy. Three to five minutes on two cores, once; 240 MB stay in $KUBE_DIR (/var/tmp/podparts-kube).
+#              proxy. Two to four minutes on two cores, once; 185 MB stay in $KUBE_DIR (/var/tmp/podparts-kube).
 #   up         Starts it on the Docker engine that answers (tools/engine.sh start), building first where nothing is built.
 #   env        Prints what a shell must export to use it: eval "$(tools/kube.sh env)"
 #   load IMAGE...  Makes images of the engine known to the cluster.
@@ -126,7 +126,7 @@ build() {
   download
   unpack
   cd "$source"
-  say "compiling Kubernetes $release: three to five minutes on two cores; log: $dir/build.log"
+  say "compiling Kubernetes $release: two to four minutes on two cores; log: $dir/build.log"
   { generate && compile; } >"$dir/build.log" 2>&1 || { tail -n 20 "$dir/build.log" >&2; fail "did not compile; log: $dir/build.log"; }
   for component in "${components[@]:1}"; do ln -sf kubernetes "$programs/$component"; done
   mv "$programs/kubernetes.new" "$programs/kubernetes"
@@ -195,6 +195,7 @@ spawn() {
   shift
   setsid "$programs/$name" "$@" >"$run/$name.log" 2>&1 </dev/null 7>&- 8>&- &
   echo $! >"$run/$name.pid"
+  disown
 }
 
 # $1: what is waited for; $2: the component that is to bring it about; the rest: a command that succeeds when it is there.
@@ -210,9 +211,10 @@ await() {
   done
 }
 
+# Shows what the component said of its failure: a Go program ends with pages of stacks, which are in the log.
 give_up() {
   cp "$run/$2.log" "$dir/failed.log"
-  tail -n 15 "$dir/failed.log" | cut -c -400 >&2
+  { grep -E '^([EF][0-9]{4} |Error|panic|fatal)' "$dir/failed.log" || cat "$dir/failed.log"; } | tail -n 5 | cut -c -400 >&2
   clean
   fail "$1; log: $dir/failed.log"
 }
