@@ -62,7 +62,7 @@ def test_the_application_learns_who_the_client_is(mutual: Callable[..., Sidecar]
     client = authority.client("web", unit="shop", alternatives=("web.internal", "spiffe://example.org/web"))
     answer = mutual().get(client=client)
     expected = {
-        "Verified": "SUCCESS", "Subject": "CN=web%2COU=shop", "CN": "web", "OU": "shop", "DNS": "web.internal",
+        "Verified": "SUCCESS", "Subject": "CN=web,OU=shop", "CN": "web", "OU": "shop", "DNS": "web.internal",
         "URI": "spiffe://example.org/web", "Serial": client.serial,
     }  # fmt: skip
     assert {name: told(answer, f"X-Client-Cert-{name}") for name in expected} == {k: [v] for k, v in expected.items()}

@@ -8,7 +8,6 @@ counts `_` as `-`), with a certificate or without. Whether a certificate can be 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 LARGEST = 16384  # bytes of header fields about one client: a certificate may hold 100 KB of names
@@ -32,7 +31,7 @@ class TooLargeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The names in a certificate. Times are Unix time in seconds, `serial` upper-case hex, `fingerprint` SHA-256."""
+    """The names in a certificate. Times are Unix time in seconds, `serial` is upper-case hex, `der` the certificate."""
 
     subject: str = ""
     issuer: str = ""
@@ -42,10 +41,16 @@ class Identity:
     uris: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
     serial: str = ""
-    fingerprint: str = ""
     not_before: float = 0.0
     not_after: float = 0.0
     der: bytes = b""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the certificate, lower-case hex."""
+        from hashlib import sha256  # 0.7 MB that only those pay who ask
+
+        return sha256(self.der).hexdigest()
 
 
 def identity_of(decoded: Mapping[str, Any], der: bytes) -> Identity:
@@ -61,7 +66,6 @@ def identity_of(decoded: Mapping[str, Any], der: bytes) -> Identity:
         uris=_alternatives(alternatives, "URI"),
         addresses=_alternatives(alternatives, "IP Address"),
         serial=decoded.get("serialNumber", ""),
-        fingerprint=sha256(der).hexdigest(),
         not_before=seconds_of(decoded["notBefore"]),
         not_after=seconds_of(decoded["notAfter"]),
         der=der,
@@ -92,6 +96,11 @@ def encoded(value: str) -> str:
         character if character in _PLAIN else "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "replace"))
         for character in value
     )
+
+
+def one_encoded(value: str) -> str:
+    """The same for a value that is no part of a list: commas stay, as distinguished names have them."""
+    return encoded(value).replace("%2C", ",")
 
 
 # --- header fields ---------------------------------------------------------------------------------------------------
@@ -135,7 +144,7 @@ def _as_fields(identity: Identity | None) -> str:
     lines = [f"{VERIFIED}: SUCCESS\r\n"]
     for name, value in _EACH:
         told = value(identity)
-        text = ",".join(map(encoded, told)) if isinstance(told, tuple) else encoded(told)
+        text = ",".join(map(encoded, told)) if isinstance(told, tuple) else one_encoded(told)
         if text:
             lines.append(f"{name}: {text}\r\n")
     return "".join(lines)
@@ -145,7 +154,7 @@ def _as_xfcc(identity: Identity | None) -> str:
     """One element of Envoy's X-Forwarded-Client-Cert."""
     if identity is None:
         return ""
-    parts = [f"Hash={identity.fingerprint}", f'Subject="{encoded(identity.subject).replace("%2C", ",")}"']
+    parts = [f"Hash={identity.fingerprint}", f'Subject="{one_encoded(identity.subject)}"']
     parts += [f"URI={encoded(uri)}" for uri in identity.uris]
     parts += [f"DNS={encoded(name)}" for name in identity.dns]
     return f"X-Forwarded-Client-Cert: {';'.join(parts)}\r\n"

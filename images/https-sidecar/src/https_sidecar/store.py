@@ -160,7 +160,7 @@ class Store:
             path=entry.source.certificate,
             names=",".join(found.names[:10]),
             days_left=int((found.identity.not_after - time()) // 86400),
-            fingerprint=found.identity.fingerprint,
+            serial=found.identity.serial,
         )
         for doubt in found.warnings:
             self._log.warning("certificate may not please every client", path=entry.source.certificate, reason=doubt)
