@@ -91,6 +91,12 @@ def test_the_kubelets_mount_tells_the_containers_name() -> None:
     assert cgroup.container_name(cgroup.parse_mounts(MOUNTINFO)) == "web"
 
 
+def test_the_name_outlives_the_file_that_tells_it() -> None:
+    """Once the kubelet has cleaned up, the kernel marks the mount's source as deleted."""
+    gone = MOUNTINFO.replace(b"/1a2b3c4d ", b"/1a2b3c4d//deleted ")
+    assert cgroup.container_name(cgroup.parse_mounts(gone)) == "web"
+
+
 def test_dockers_mount_tells_the_containers_id_where_the_control_group_does_not() -> None:
     assert cgroup.mounted_id(cgroup.parse_mounts(MOUNTINFO)) == ID
 

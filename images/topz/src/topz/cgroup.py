@@ -128,7 +128,7 @@ def _unescape(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)
 
 
-_KUBELET = re.compile(r"/pods/(?P<pod>[^/]+)/containers/(?P<name>[^/]+)/[^/]+$")
+_KUBELET = re.compile(r"/pods/(?P<pod>[^/]+)/containers/(?P<name>[^/]+)/[^/]+(?://deleted)?$")
 _DOCKER = re.compile(r"/containers/(?P<id>[0-9a-f]{64})/(?:hostname|hosts|resolv\.conf)$")
 _PODMAN = re.compile(r"/overlay-containers/(?P<id>[0-9a-f]{64})/userdata/")
 
