@@ -4,57 +4,73 @@ import json
 import ssl
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_docker.plugin import Services
 
 from kit.container import built, command
 from kit.need import need, repository
-from kit.ports import free_port
 
-FOLDER = repository() / "compose" / "first-pod"
+COMPOSE_FILE = repository() / "compose" / "first-pod" / "compose.yaml"
+
+
+@pytest.fixture(scope="session")
+def docker_compose_file() -> Path:
+    return COMPOSE_FILE
+
+
+@pytest.fixture(scope="session")
+def docker_setup() -> Iterator[list[str]]:
+    """Builds the images and lets the engine choose free ports: a demo of the developer's may run beside this one."""
+    need("compose")
+    for name in ("https-sidecar", "topz"):
+        built(name)
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("HTTPS_PORT", "TOPZ_PORT", "ADMIN_PORT"):
+            environment.setenv(name, "0")
+        yield ["up --wait --quiet-pull"]
+
+
+@pytest.fixture(scope="session")
+def docker_cleanup() -> list[str]:
+    return ["down --volumes --timeout 5"]
 
 
 class Pod:
-    """The demo under a project name and ports of its own, so that a demo of the developer's may run beside it."""
+    """The demo as one meets it from outside."""
 
-    def __init__(self, project: str) -> None:
-        self.ports = {name: free_port() for name in ("HTTPS_PORT", "TOPZ_PORT", "ADMIN_PORT")}
-        self._compose = ["docker", "compose", "-p", project, "-f", str(FOLDER / "compose.yaml")]
+    def __init__(self, services: Services, project: str) -> None:
+        self._services = services
+        self._project = project
 
-    def compose(self, *words: str) -> str:
-        variables = [f"{name}={port}" for name, port in self.ports.items()]
-        return command("env", *variables, *self._compose, *words)
-
-    def fetch(self, scheme: str, port: str, path: str) -> str:
+    def fetch(self, scheme: str, port: int, path: str) -> str:
+        """What the pod answers; `port` is the one inside."""
         unverified = ssl._create_unverified_context()
-        url = f"{scheme}://localhost:{self.ports[port]}{path}"
+        url = f"{scheme}://localhost:{self._services.port_for('app', port)}{path}"
         with urllib.request.urlopen(url, timeout=10, context=unverified) as answer:
             return str(answer.read().decode())
 
     def processes(self) -> list[dict[str, Any]]:
-        return list(json.loads(self.fetch("http", "TOPZ_PORT", "/api/v1/processes"))["processes"])
+        return list(json.loads(self.fetch("http", 8081, "/api/v1/processes"))["processes"])
+
+    def in_app(self, *words: str) -> str:
+        """What a command prints in the application's container."""
+        return command("docker", "compose", "-p", self._project, "-f", str(COMPOSE_FILE), "exec", "-T", "app", *words)
 
 
-@pytest.fixture(scope="module")
-def pod() -> Iterator[Pod]:
-    need("compose")
-    for name in ("https-sidecar", "topz"):
-        built(name)
-    pod = Pod("podparts-test-first-pod")
-    try:
-        pod.compose("up", "--wait", "--quiet-pull")
-        yield pod
-    finally:
-        pod.compose("down", "--timeout", "5", "--volumes")
+@pytest.fixture(scope="session")
+def pod(docker_services: Services, docker_compose_project_name: str) -> Pod:
+    return Pod(docker_services, docker_compose_project_name)
 
 
 def test_the_application_is_reached_over_https(pod: Pod) -> None:
-    assert "Pydoc: package asyncio" in pod.fetch("https", "HTTPS_PORT", "/asyncio.html")
+    assert "Pydoc: package asyncio" in pod.fetch("https", 8443, "/asyncio.html")
 
 
 def test_the_application_speaks_http_on_localhost_only(pod: Pod) -> None:
-    listeners = pod.compose("exec", "app", "cat", "/proc/net/tcp")
+    listeners = pod.in_app("cat", "/proc/net/tcp")
     port = f":{8080:04X} "
     addresses = {line.split()[1] for line in listeners.splitlines() if port in line and " 0A " in line}
     assert addresses == {"0100007F:1F90"}
@@ -70,10 +86,10 @@ def test_the_page_groups_the_processes_by_container(pod: Pod) -> None:
 
 
 def test_the_pid_namespace_is_shared(pod: Pod) -> None:
-    assert json.loads(pod.fetch("http", "TOPZ_PORT", "/api/v1/processes"))["pid_namespace_shared"] is True
+    assert json.loads(pod.fetch("http", 8081, "/api/v1/processes"))["pid_namespace_shared"] is True
 
 
 def test_the_sidecar_counts_what_it_served(pod: Pod) -> None:
-    pod.fetch("https", "HTTPS_PORT", "/")
-    metrics = pod.fetch("http", "ADMIN_PORT", "/metrics")
+    pod.fetch("https", 8443, "/")
+    metrics = pod.fetch("http", 9101, "/metrics")
     assert "https_sidecar_requests_total" in metrics

@@ -50,3 +50,7 @@ def test_no_secret_stands_in_the_environment(part_image: Image) -> None:
 
 def test_it_has_a_health_check_that_needs_no_shell(part_image: Image) -> None:
     assert config(part_image)["Healthcheck"]["Test"] == ["CMD", part_image.name, "--health"]
+
+
+def test_every_image_says_the_version_of_its_package(image: Image) -> None:
+    assert config(image)["Labels"]["org.opencontainers.image.version"] == image.project["project"]["version"]
