@@ -38,7 +38,9 @@ class Memory:
 
 def _stat(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (
+            Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        )  # names may be any bytes
     except (FileNotFoundError, ProcessLookupError):
         return []
 
