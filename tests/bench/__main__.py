@@ -64,6 +64,12 @@ def _image(case: cases.Case) -> list[dict[str, object]]:
     return [{"case": case.name, "contender": case.name.removeprefix("image-"), "round": 0, **figures}]
 
 
+def _in_turn(proxies: list[Running], number: int) -> list[Running]:
+    """Each round begins with another one, so that a drift of the machine falls on all alike."""
+    first = number % len(proxies) if proxies else 0
+    return proxies[first:] + proxies[:first]
+
+
 def _go_round(
     chosen: tuple[cases.Case, ...], running: dict[str, Running], bench: measure.Bench, rounds: int
 ) -> list[dict[str, object]]:
@@ -73,9 +79,10 @@ def _go_round(
             samples += _image(case)
             continue
         for number in range(_rounds(case, rounds)):
-            for proxy in (proxy for proxy in running.values() if proxy.tls == case.tls):
+            for proxy in _in_turn([proxy for proxy in running.values() if proxy.tls == case.tls], number):
                 figures = measure.sample(case, proxy, bench)
-                samples.append({"case": case.name, "contender": proxy.name, "round": number, **figures})
+                rounded = {key: round(value, 3) for key, value in figures.items()}
+                samples.append({"case": case.name, "contender": proxy.name, "round": number, **rounded})
                 shown = " ".join(f"{key}={value:.2f}" for key, value in figures.items() if value)
                 print(f"{case.name:14} {number:2} {proxy.name:16} {shown}", flush=True)
     return samples
@@ -100,6 +107,14 @@ def _run(arguments: argparse.Namespace) -> dict[str, object]:
     return {"date": when, "machine": proc.machine(), "versions": versions, "note": arguments.note, "samples": samples}
 
 
+def _as_json(run: dict[str, object]) -> str:
+    """One sample per line, so that two runs can be compared by eye and by diff."""
+    samples = run["samples"]
+    assert isinstance(samples, list)
+    lines = ",\n".join(json.dumps(sample) for sample in samples)
+    return json.dumps(run | {"samples": []}, indent=1).replace('"samples": []', f'"samples": [\n{lines}\n]') + "\n"
+
+
 def main() -> int:
     arguments = _arguments()
     if arguments.render:
@@ -113,7 +128,7 @@ def main() -> int:
         run = _run(arguments)
         arguments.out.mkdir(parents=True, exist_ok=True)
         name = str(run["date"]).replace(" ", "T").replace(":", "")
-        (arguments.out / f"{name}.json").write_text(json.dumps(run, indent=1) + "\n")
+        (arguments.out / f"{name}.json").write_text(_as_json(run))
     (arguments.out / "results.md").write_text(report.markdown(run))
     (arguments.out / "plot.svg").write_text(plot.svg(report.rows(run)))
     print(report.markdown(run))
