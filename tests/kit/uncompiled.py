@@ -11,7 +11,7 @@ from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from types import ModuleType
 
 
-class _SourceFirst(MetaPathFinder):
+class SourceFirst(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
@@ -25,7 +25,7 @@ def use_source() -> None:
     """From now on. AssertionError when a module of podparts is loaded already."""
     loaded = [name for name in sys.modules if name.startswith("podparts.")]
     assert not loaded, f"too late: {', '.join(loaded)}"
-    sys.meta_path.insert(0, _SourceFirst())
+    sys.meta_path.insert(0, SourceFirst())
 
 
 if __name__ == "__main__":
