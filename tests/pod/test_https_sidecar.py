@@ -93,6 +93,20 @@ def test_a_pod_whose_application_is_gone_is_not_ready_until_it_is_back(app: Name
     assert app.container(SIDECAR)["restartCount"] == 0
 
 
+def test_a_wrong_setting_is_told_where_one_looks_first(namespace: Namespace) -> None:
+    wrong = [{"op": "replace", "path": "/spec/template/spec/containers/1/env/0/value", "value": "nowhere"}]
+    patches = [{"target": {"kind": "Deployment"}, "patch": json.dumps(wrong)}]
+    namespace.apply_overlay(deployment(), SIDECAR, patches=patches)
+
+    def ended() -> object:
+        status = namespace.container(SIDECAR)
+        return status["state"].get("terminated") or status.get("lastState", {}).get("terminated")
+
+    terminated = namespace.until(ended, "the sidecar has ended")
+    assert terminated["exitCode"] == 2
+    assert "UPSTREAM" in terminated["message"]
+
+
 def test_a_deleted_pod_ends_within_its_grace_period_with_exit_code_0(app: Namespace) -> None:
     name = app.pod()["metadata"]["name"]
     app.kubectl("delete", "pod", name, "--wait=false")
