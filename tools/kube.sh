@@ -306,12 +306,22 @@ remove_containers() {
   docker ps -aq --filter label=io.kubernetes.docker.type | xargs -r docker rm -f >/dev/null
 }
 
+# From what iptables-save prints, what iptables-restore must do: empty the chains KUBE-*, delete the jumps to them, then them.
+# Nothing else of the table is touched: the engine may be writing its own rules to it.
+undo_rules() {
+  awk '
+    /^\*/ {print}
+    /^:KUBE-/ {chain = substr($1, 2); print "-F", chain; last = last "-X " chain "\n"}
+    /^-A / && $2 !~ /^KUBE-/ && / KUBE-/ {sub(/^-A/, "-D"); jumps = jumps $0 "\n"}
+    /^COMMIT/ {printf "%s%s", jumps, last; print}'
+}
+
 remove_rules() {
   local family table
   for family in iptables ip6tables; do
     for table in nat filter mangle; do
       if "$family-save" -t "$table" 2>/dev/null | grep -q KUBE-; then
-        "$family-save" -t "$table" | grep -v KUBE- | "$family-restore" -T "$table"
+        "$family-save" -t "$table" | undo_rules | "$family-restore" --noflush
       fi
     done
   done
