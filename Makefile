@@ -39,7 +39,7 @@ test/%: setup ## run the tests of one part or layer: make test/topz, make test/p
 check: setup ## format, lint, types, shell scripts, generated documents
 	@$(PY) -m ruff format --check $(SOURCES)
 	@$(PY) -m ruff check $(SOURCES)
-	@$(PY) -m mypy
+	@MYPYPATH=tests$(subst $() $(),,$(patsubst %,:%,$(wildcard images/*/src))) $(PY) -m mypy $(wildcard images/*/src/*) tests
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck is not here: make needs"; fi
 	@$(PY) -m podparts.reference --check
 
