@@ -9,6 +9,7 @@ is the business of those who live it: a `Service` serves traffic itself, a `Supe
 import asyncio
 import os
 import signal
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
@@ -224,6 +225,5 @@ class Life(ABC):
 
 
 def python_version() -> str:
-    from platform import python_version as version
-
-    return version()
+    """As platform.python_version() but for pre-releases, without the import of platform (2 ms)."""
+    return ".".join(str(number) for number in sys.version_info[:3])

@@ -1,7 +1,6 @@
 """A Site on a port: admin endpoints, pages and small APIs, served by the same data plane as proxied traffic."""
 
 from collections.abc import Callable
-from urllib.parse import parse_qsl, unquote
 
 from podparts.net.listen import Listener, listen
 from podparts.proxy.client import ClientConnection
@@ -26,12 +25,26 @@ def request_of(exchange: Exchange, body: bytes) -> Request:
     return Request(
         method=head.method.decode("latin-1"),
         target=head.target.decode("latin-1"),
-        path=unquote(head.path.decode("latin-1")),
-        query=dict(parse_qsl(head.query.decode("latin-1"), keep_blank_values=True)),
+        path=_decoded(head.path.decode("latin-1")),
+        query=_parsed(head.query.decode("latin-1")) if head.query else {},
         headers=headers,
         body=body,
         peer=exchange.peer,
     )
+
+
+def _decoded(path: str) -> str:
+    if "%" not in path:
+        return path
+    from urllib.parse import unquote  # with _parsed: 3 ms and 0.6 MB that probes and scrapes need not pay
+
+    return unquote(path)
+
+
+def _parsed(query: str) -> dict[str, str]:
+    from urllib.parse import parse_qsl
+
+    return dict(parse_qsl(query, keep_blank_values=True))
 
 
 class SiteServer:
