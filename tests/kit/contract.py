@@ -30,7 +30,7 @@ def settings_of(name: str) -> list[dict[str, Any]]:
 
 def least(name: str) -> dict[str, str]:
     """The least environment with which a part runs: empty, unless tests/process/NAME/contract.env says otherwise."""
-    file = repository() / "tests/process" / name / "contract.env"
+    file = repository() / "tests/process" / name.replace("-", "_") / "contract.env"
     lines = file.read_text().splitlines() if name != TOY and file.exists() else []
     return dict(line.split("=", 1) for line in lines)
 
