@@ -40,6 +40,7 @@ check: setup ## format, lint, types, shell scripts, generated documents
 	@$(PY) -m ruff format --check $(SOURCES)
 	@$(PY) -m ruff check $(SOURCES)
 	@MYPYPATH=tests$(subst $() $(),,$(patsubst %,:%,$(wildcard images/*/src))) $(PY) -m mypy $(wildcard images/*/src/*) tests
+	@MYPYPATH=images/base/assembly $(PY) -m mypy images/base/assembly
 	@if command -v shellcheck >/dev/null; then shellcheck $(SCRIPTS); else echo "shellcheck is not here: make needs"; fi
 	@$(PY) -m podparts.reference --check
 
