@@ -60,6 +60,19 @@ def test_garbage_is_cut_off_and_the_next_client_served(sidecar: Callable[..., Si
     assert "Traceback" not in it.part.log()
 
 
+def test_a_host_name_that_is_not_ascii_leaves_no_traceback(sidecar: Callable[..., Sidecar]) -> None:
+    it = sidecar()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    hello = it.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        hello.do_handshake()
+    with RawClient(it.port) as client:
+        client.send(outgoing.read().replace(b"localhost", b"local\xffost")).rest()
+    assert it.get().status == 200
+    assert "Traceback" not in it.part.log()
+    assert it.part.metric("https_sidecar_tls_handshake_failures_total") == 1
+
+
 def test_a_handshake_that_takes_too_long_is_cut(sidecar: Callable[..., Sidecar]) -> None:
     it = sidecar(HANDSHAKE_TIMEOUT="200ms")
     with RawClient(it.port) as client:

@@ -94,3 +94,16 @@ def test_an_emptied_directory_gives_nothing_up(tmp_path: Path, authority: Author
     shutil.rmtree(mount)
     store.changed(frozenset(store.paths()) | {str(mount / "tls.crt")})
     assert store.choose("one.test") is not None
+
+
+def test_a_file_in_the_directory_that_is_filled_late_is_watched_and_found(tmp_path: Path, authority: Authority) -> None:
+    pair = authority.server("late.test")
+    (tmp_path / "late.crt").touch()
+    shutil.copyfile(pair.key, tmp_path / "late.key")
+    store = Store(Options(), Log("test", write=lambda line: None), directory=str(tmp_path))
+    store.changed(frozenset(store.paths()))
+    assert store.choose("late.test") is None
+    shutil.copyfile(pair.certificate, tmp_path / "late.crt")
+    assert str(tmp_path / "late.crt") in set(store.paths())
+    store.changed(frozenset({str(tmp_path / "late.crt")}))
+    assert store.choose("late.test") is not None

@@ -114,6 +114,15 @@ def _key_beside(certificate: str) -> str:
     return next((candidate for candidate in candidates if os.path.exists(candidate)), certificate)
 
 
+def candidates(directory: str) -> list[str]:
+    """The directory and everything in it that may be part of a pair: what to watch."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return [directory]
+    return [directory, *(os.path.join(directory, name) for name in names if not name.startswith("."))]
+
+
 def find_all(directory: str) -> dict[str, Source]:
     """The pairs in a directory, by path: subdirectories as Secrets are mounted, NAME.crt with NAME.key, NAME.pem."""
     found = {}

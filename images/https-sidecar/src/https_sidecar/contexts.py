@@ -6,6 +6,7 @@ clients resume across a reload. A change of who may connect makes a new front: a
 """
 
 import ssl
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -66,3 +67,18 @@ def new_front(
 
     front.sni_callback = chosen
     return front
+
+
+def ignore_undecodable_names() -> None:
+    """Keep a client's host name that is not ASCII out of standard error.
+
+    The ssl module decodes the name before it calls anybody, and reports what it cannot decode as an exception that
+    nobody can catch, with a traceback, each time. The handshake fails, and is counted, all the same.
+    """
+    report = sys.unraisablehook
+
+    def told(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not isinstance(unraisable.exc_value, UnicodeDecodeError):
+            report(unraisable)
+
+    sys.unraisablehook = told

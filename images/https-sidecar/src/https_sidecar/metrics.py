@@ -23,7 +23,7 @@ EXPIRY: Final = Metric(
     max_series=200,
     merge="min",
 )
-SERVED: Final = Metric("gauge", "certificates", "Certificates that are being served.", merge="min")
+SERVED: Final = Metric("gauge", "certificates", "Certificates that are being served.", merge="max")
 LOADED: Final = Metric(
     "counter", "certificate_loads_total", "Certificates that were loaded, at start or after a change."
 )

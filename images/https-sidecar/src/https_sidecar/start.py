@@ -6,7 +6,7 @@ from typing import Any
 
 from https_sidecar import metrics, report, selfsigned
 from https_sidecar.clients import Admission
-from https_sidecar.contexts import Options
+from https_sidecar.contexts import Options, ignore_undecodable_names
 from https_sidecar.observe import Observed
 from https_sidecar.settings import Settings
 from https_sidecar.store import Store
@@ -18,6 +18,7 @@ from podparts.service import Service
 
 async def start(settings: Settings, service: Service) -> None:
     """Serves from the first moment; is ready as soon as a certificate and the application are there."""
+    ignore_undecodable_names()
     observed = Observed()
     verifier = _verifier(settings)
     store = _store(settings, service, verifier.apply if verifier else None)

@@ -18,9 +18,6 @@ from podparts.log import Log
 TICKET_KEYS_LIVE = 12 * 3600.0  # seconds; whoever steals a key can read recorded TLS 1.2 sessions of that time
 
 
-_CONFIGURED = ""
-
-
 @dataclass(slots=True)
 class Entry:
     """A source, the certificate it last gave, and why it gives no newer one."""
@@ -56,6 +53,7 @@ class Store:
         self._password = password
         self._told = told
         self._entries: dict[str, Entry] = {}
+        self._found: dict[str, Source] = {}
         self._made: Certificate | None = None
         self._authorities: bytes | None = None
         self._by_name: dict[str, Certificate] = {}
@@ -112,10 +110,10 @@ class Store:
         if self._certificate:
             yield self._certificate[0]
         if self._directory:
-            yield self._directory
+            yield from certs.candidates(self._directory)
         if self._authorities_path:
             yield certs.ca_file(self._authorities_path)
-        for source in self._wanted().values():
+        for source in (self._configured() | self._found).values():
             yield source.certificate
             yield source.key
 
@@ -123,9 +121,10 @@ class Store:
         """Load what these paths hold now."""
         if self._authorities_path and certs.ca_file(self._authorities_path) in paths:
             self._load_authorities(certs.ca_file(self._authorities_path))
-        wanted = self._wanted()
-        if wanted.keys() <= {_CONFIGURED}:  # an empty directory is a mount that is being replaced: nothing was given up
-            wanted = {name: entry.source for name, entry in self._entries.items()} | wanted
+        if self._directory and paths:
+            # An empty directory is a mount that is being replaced: what was found in it is not given up.
+            self._found = certs.find_all(self._directory) or self._found
+        wanted = self._configured() | self._found
         before, self._entries = self._entries, {}
         for name, source in wanted.items():
             entry = self._entries[name] = before.get(name) or Entry(source)
@@ -135,10 +134,9 @@ class Store:
                 self._load(entry)
         self._arrange()
 
-    def _wanted(self) -> dict[str, Source]:
-        """The sources by name: that of CERTIFICATE_PATH first, then those in CERTIFICATES_DIR by path."""
-        configured = {_CONFIGURED: certs.find(*self._certificate)} if self._certificate else {}
-        return configured | (certs.find_all(self._directory) if self._directory else {})
+    def _configured(self) -> dict[str, Source]:
+        """The source that CERTIFICATE_PATH names, under a name that no path has."""
+        return {"": certs.find(*self._certificate)} if self._certificate else {}
 
     def _load(self, entry: Entry) -> None:
         before = entry.certificate
