@@ -60,8 +60,7 @@ lock: setup ## pin requirements by version and hash
 images: $(addprefix image/,$(PARTS)) ## build all images
 
 image/base: engine
-	@tools/standin.sh python:3.13-slim-trixie
-	@$(ENGINE); docker build -q -t podparts/base images/base
+	@$(ENGINE); tools/standin.sh python:3.13-slim-trixie && docker build -q -t podparts/base images/base
 
 image/%: image/base ## build one image: make image/topz
 	@$(ENGINE); docker build -q -t podparts/$* images/$*
