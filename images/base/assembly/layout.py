@@ -15,20 +15,29 @@ UNCHECKED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 
 def compile_only(folder: str, installed: str) -> None:
-    """Puts a .pyc in the place of every .py below folder, as if they lay at installed."""
-    _compile(folder, installed, legacy=True)
+    """Puts a .pyc in the place of every .py below folder, as if they lay at installed.
+
+    Without docstrings, which nobody reads in there: 0.5 MB of memory in every process.
+    """
+    _compile(folder, installed, legacy=True, optimize=2)
     for path in Path(folder).rglob("*.py"):
         path.unlink()
 
 
 def compile_beside(folder: str, installed: str) -> None:
     """Compiles every .py below folder into its __pycache__ and keeps it."""
-    _compile(folder, installed, legacy=False)
+    _compile(folder, installed, legacy=False, optimize=0)
 
 
-def _compile(folder: str, installed: str, *, legacy: bool) -> None:
+def _compile(folder: str, installed: str, *, legacy: bool, optimize: int) -> None:
     done = compileall.compile_dir(
-        folder, maxlevels=20, quiet=1, ddir=installed, legacy=legacy, invalidation_mode=UNCHECKED
+        folder,
+        maxlevels=20,
+        quiet=1,
+        ddir=installed,
+        legacy=legacy,
+        optimize=optimize,
+        invalidation_mode=UNCHECKED,
     )
     if not done:
         sys.exit(f"layout: {folder} does not compile")
