@@ -15,7 +15,8 @@ from podparts.values import Address
 
 HOLD_PAUSE = 0.05  # seconds between attempts while an upstream refuses
 
-Make = Callable[[Any, object], asyncio.BaseProtocol]
+# Makes the Protocol of a connection; Any, since the compiled ones do not inherit from asyncio's.
+Make = Callable[[Any, object], Any]
 Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
 
 
@@ -155,7 +156,7 @@ class Dialer:
         return self._known[first:] + self._known[:first]
 
     async def _resolve(self, host: str, port: int) -> list[tuple[str, int]]:
-        """Sorted addresses of the name; the known ones stay in use while the resolver fails (a stale address beats none)."""
+        """Sorted addresses of the name; the known ones stay in use while the resolver fails: stale beats none."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._timeout):

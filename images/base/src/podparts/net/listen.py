@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from typing import Any
 
 from podparts.values import Address
 
@@ -83,9 +84,7 @@ class Listener:
                 os.unlink(self._path)
 
 
-async def listen(
-    address: Address, factory: Callable[[], asyncio.BaseProtocol], *, reuse_port: bool = False
-) -> Listener:
+async def listen(address: Address, factory: Callable[[], Any], *, reuse_port: bool = False) -> Listener:
     """Serve connections to the address with Protocols from the factory. Raises CannotBind."""
     sock = bind(address, reuse_port=reuse_port)
     loop = asyncio.get_running_loop()

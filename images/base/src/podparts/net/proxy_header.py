@@ -6,7 +6,7 @@ transport talks to the inner protocol directly.
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from podparts.wire.proxy_header import BadHeader, parse
 
@@ -20,7 +20,7 @@ class ProxyHeader(asyncio.Protocol):
 
     def __init__(
         self,
-        make: Callable[[str | None], asyncio.BaseProtocol],
+        make: Callable[[str | None], Any],
         trusts: Callable[[str], bool],
         timeout: float,
         bad: Callable[[str, str], None],
@@ -60,7 +60,7 @@ class ProxyHeader(asyncio.Protocol):
         self._transport.set_protocol(inner)
         inner.connection_made(self._transport)
         if rest:
-            inner.data_received(rest)  # type: ignore[attr-defined]
+            inner.data_received(rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel()

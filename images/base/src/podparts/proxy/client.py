@@ -1,13 +1,14 @@
-"""HTTP/1.1 as clients speak it to us: requests in order, pipelined or not, answers written as they stream. Compiled by Cython.
+"""HTTP/1.1 as clients speak it to us: requests in order, answers written as they stream. Compiled by Cython.
 
-A `ClientConnection` is the asyncio Protocol of one client connection. It reads one request at a time; what a client sends
-ahead waits, bounded, in `held`. Timeouts cost nothing per request: `tick` is called a few times a second for every
-connection and compares two numbers. It stops reading from a client when the upstream takes no more, and starts no new
-answer while the client has not taken the last one.
+A `ClientConnection` is the asyncio Protocol of one client connection. It reads one request at a time; what a client
+sends ahead waits, bounded, in `held`. Timeouts cost nothing per request: `tick` is called a few times a second for
+every connection and compares two numbers. It stops reading from a client when the upstream takes no more, and starts
+no new answer while the client has not taken the last one.
 """
 
 import struct
 from socket import SO_LINGER, SOL_SOCKET
+from typing import Any
 
 import cython
 
@@ -43,10 +44,10 @@ class ClientConnection(Exchange):
     """One client connection. `opened(connection)` is told of the transport before the first byte: it sets `peer`,
     `trusts_peer`, `identity` and `info`."""
 
-    def __init__(self, terms: Terms, scheme: bytes, opened: object) -> None:
+    def __init__(self, terms: Terms, scheme: bytes, opened: Any) -> None:
         Exchange.__init__(self, terms, scheme)
         self.opened = opened
-        self.transport = None
+        self.transport: Any = None
         self.held = b""
         self.pauses = 0
         self.blocked = self.consuming = self.closing = self.served = self.partial = False
@@ -55,7 +56,7 @@ class ClientConnection(Exchange):
 
     # ---- asyncio.Protocol
 
-    def connection_made(self, transport: object) -> None:
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._write = transport.write
         self.opened(self)
@@ -187,7 +188,7 @@ class ClientConnection(Exchange):
 
     # ---- writing
 
-    def send_answer(self, answer: object) -> None:
+    def send_answer(self, answer: Any) -> None:
         self.status = answer.status
         self.closing = self.closing or self.head.close or self.terms.draining or not self.body.ended
         self._write(answer_bytes(answer, self.head_only, self.closing, self.head.minor))

@@ -1,10 +1,13 @@
 """One request and its answer, whoever speaks to the client: decide, forward, retry, fail, count. Compiled by Cython.
 
-`Exchange` is the half of a Downstream that HTTP/1.1 connections and HTTP/2 streams share. It asks the component's route for
-a decision, writes the head for the upstream (with the X-Forwarded fields), and judges failures: a request is sent
-again only when the reused connection that it went out on died without a byte of a response and the method is idempotent
-(RFC 9110 9.2.2, RFC 9112 9.3.1). How a request arrives and how a response is written is its subclasses' business.
+`Exchange` is the half of a Downstream that HTTP/1.1 connections and HTTP/2 streams share. It asks the component's
+route for a decision, writes the head for the upstream (with the X-Forwarded fields), and judges failures: a request
+is sent again only when the reused connection that it went out on died without a byte of a response and the method is
+idempotent (RFC 9110 9.2.2, RFC 9112 9.3.1). How a request arrives and how a response is written is its subclasses'
+business.
 """
+
+from typing import Any
 
 import cython
 
@@ -44,14 +47,15 @@ class Exchange(Downstream):
         self.phase = IDLE
         self.peer = "unknown"
         self.identity = b""
-        self.info = None
+        self.info: Any = None
         self.trusts_peer = False
-        self.forward = None
-        self.collect = None
-        self.collected = None
-        self.up = None
-        self.wire = None
-        self.known_host = None
+        # Any: None between requests, where the .pxd has the type.
+        self.forward: Any = None
+        self.collect: Any = None
+        self.collected: Any = None
+        self.up: Any = None
+        self.wire: Any = None
+        self.known_host: bytes | None = None
         self.forwarding = b""
         self.began = self.moved = now()
         self.status = 0
@@ -61,7 +65,7 @@ class Exchange(Downstream):
 
     # ---- for subclasses to implement
 
-    def send_answer(self, answer: object) -> None:
+    def send_answer(self, answer: Any) -> None:
         """Write an Answer that was decided here, then `finish`."""
         raise NotImplementedError
 
@@ -193,7 +197,7 @@ class Exchange(Downstream):
 
     def _connect(self, fresh: cython.bint) -> None:
         pool: Pool = self.forward.pool
-        up: Upstream = pool.acquire(self, fresh)
+        up: Upstream | None = pool.acquire(self, fresh)
         if up is not None:
             self.connected(up)
         elif self.phase == ANSWERING and self.up is None and not self.body.ended:
@@ -288,7 +292,7 @@ class Exchange(Downstream):
         if self.phase != ANSWERING:
             return
         self.terms.report(status, self, reason)
-        up: Upstream = self.up
+        up: Upstream | None = self.up
         self.up = None
         self.wire = None
         if up is not None:
@@ -305,7 +309,7 @@ class Exchange(Downstream):
     def client_gone(self) -> None:
         """The client closed: nobody waits for the answer."""
         if self.phase == ANSWERING or self.phase == TUNNEL:
-            up: Upstream = self.up
+            up: Upstream | None = self.up
             self.up = None
             self.wire = None
             if up is not None:

@@ -11,6 +11,7 @@ compiled modules beside this one; here is what happens once per connection, per 
 import asyncio
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from podparts.net.dial import Dialer
 from podparts.net.listen import Listener, listen
@@ -43,7 +44,7 @@ from podparts.web import Answer
 __all__ = ["PROXY_METRICS", "Decision", "HttpProxy", "ProxySettings"]
 
 Decision = Forward | Collect | Answer
-Make = Callable[..., asyncio.BaseProtocol]
+Make = Callable[..., Any]  # makes a Protocol; the compiled ones do not inherit from asyncio's
 
 
 class HttpProxy:
@@ -114,18 +115,19 @@ class HttpProxy:
         address: Address,
         *,
         scheme: bytes = b"http",
-        wrap: Callable[[Make], asyncio.BaseProtocol] | None = None,
+        wrap: Callable[[Make], Any] | None = None,
         opened: Callable[[ClientConnection], None] = lambda connection: None,
         proxy_protocol: bool = False,
     ) -> Listener:
         """Serve clients at the address.
 
         `wrap(make)` puts a protocol (TLS) around the one that `make()` makes, or `make(kind)` for another class than
-        ClientConnection that is made with the same arguments; `opened(connection)` may set `identity` and `info`; `proxy_protocol` expects a PROXY header (v1 or v2) from a trusted proxy first. Raises CannotBind.
+        ClientConnection that is made with the same arguments; `opened(connection)` may set `identity` and `info`;
+        `proxy_protocol` expects a PROXY header (v1 or v2) from a trusted proxy first. Raises CannotBind.
         """
 
-        def connection(peer: str | None = None) -> asyncio.BaseProtocol:
-            def make(kind: Callable[..., asyncio.BaseProtocol] = ClientConnection) -> asyncio.BaseProtocol:
+        def connection(peer: str | None = None) -> Any:
+            def make(kind: Make = ClientConnection) -> Any:
                 return kind(self.terms, scheme, partial(self._opened, peer, opened))
 
             return wrap(make) if wrap else make()

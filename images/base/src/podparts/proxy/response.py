@@ -1,6 +1,6 @@
-"""Answers that are given here, as bytes: a component's Answer, and the short texts that refuse a request. Pure but for the clock.
+"""Answers that are given here, as bytes: a component's Answer, the short texts that refuse a request.
 
-A refusal tells the client the status and nothing else; the operator's log has the reason.
+Pure but for the clock. A refusal tells the client the status and nothing else; the operator's log has the reason.
 """
 
 import time

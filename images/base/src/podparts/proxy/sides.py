@@ -1,10 +1,12 @@
 """The two sides of an exchange and what they share: the seam of the data plane. Compiled by Cython.
 
-A `Downstream` is whoever sent the request (an HTTP/1.1 connection, an HTTP/2 stream); an `Upstream` is the connection to
-the server that answers it. Each knows the other only through the methods below, so a new kind of either (a cache, a
+A `Downstream` is whoever sent the request (an HTTP/1.1 connection, an HTTP/2 stream); an `Upstream` is the connection
+to the server that answers it. Each knows the other only through the methods below, so a new kind of either (a cache, a
 scatter/gather) needs no change in the other. `Terms` are what one proxy agreed to: limits, timeouts, field tables, the
 component's decision. `Forward`, `Collect` and `podparts.web.Answer` are the decisions a component can return.
 """
+
+from typing import Any
 
 import cython
 
@@ -26,8 +28,8 @@ def now() -> cython.double:
     """Seconds of the monotonic clock; about 25 ns compiled."""
     if cython.compiled:
         moment: timespec
-        clock_gettime(CLOCK_MONOTONIC, cython.address(moment))
-        return moment.tv_sec + moment.tv_nsec * 1e-9
+        clock_gettime(CLOCK_MONOTONIC, cython.address(moment))  # noqa: F821 - the line above declares a C struct
+        return moment.tv_sec + moment.tv_nsec * 1e-9  # noqa: F821
     return time.monotonic()
 
 
@@ -73,7 +75,7 @@ class Forward:
 
     def __init__(
         self,
-        pool: object,
+        pool: Any,
         label: str = "",
         add: bytes = b"",
         response_add: bytes = b"",
@@ -97,7 +99,7 @@ class Collect:
     A body of more than `limit` bytes is refused with 413 before it is read further.
     """
 
-    def __init__(self, answer: object, limit: int) -> None:
+    def __init__(self, answer: Any, limit: int) -> None:
         self.answer = answer
         self.limit = limit
 
@@ -109,9 +111,7 @@ class Terms:
     `exchanges` are the client sides that exist, for timeouts and for draining; `draining` asks for last answers.
     """
 
-    def __init__(
-        self, route: object, report: object, drop: tuple[bytes, ...] = (), hide: tuple[bytes, ...] = ()
-    ) -> None:
+    def __init__(self, route: Any, report: Any, drop: tuple[bytes, ...] = (), hide: tuple[bytes, ...] = ()) -> None:
         self.route = route
         self.report = report
         self.request_fields = request_fields(drop)
@@ -126,17 +126,23 @@ class Terms:
         self.request_timeout = 0.0
         self.tunnel_timeout = 3600.0
         self.linger_timeout = 2.0
-        self.trusted = None
+        self.trusted: Any = None
         self.x_forwarded = True
         self.forwarded = False
         self.draining = False
         self.in_flight = 0
         self.own = Stats("self")
-        self.exchanges = set()
+        self.exchanges: set[Any] = set()
 
 
 class Upstream:
-    """The server's side of an exchange, as a Downstream sees it."""
+    """The server's side of an exchange, as a Downstream sees it: the response that is being read, and whether the
+    connection served before and has begun to answer."""
+
+    head: Any  # the .pxd has the types; importing them here would cost every --health their modules
+    body: Any
+    reused: bool
+    answered: bool
 
     def begin(self, down: "Downstream", wire: bytes) -> None:
         """Start an exchange: the request head and what is there of its body."""
@@ -164,7 +170,16 @@ class Upstream:
 
 
 class Downstream:
-    """The client's side of an exchange, as an Upstream and its Pool see it."""
+    """The client's side of an exchange, as an Upstream and its Pool see it: the request that is being answered, and
+    what its sender can take."""
+
+    head: Any  # the .pxd has the types; importing them here would cost every --health their modules
+    body: Any
+    head_only: bool
+    takes_chunks: bool
+    wants_upgrade: bool
+    began: float
+    moved: float
 
     def connected(self, up: Upstream) -> None:
         """The connection that was asked of the pool is there."""

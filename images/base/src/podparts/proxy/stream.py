@@ -1,9 +1,9 @@
-"""A TCP proxy as a component uses it: listeners, the upstream, metrics, logs and life. The bytes pass in `proxy.tcp`."""
+"""A TCP proxy as a component uses it: listeners, upstream, metrics, logs, life. The bytes pass in `proxy.tcp`."""
 
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from podparts.net.dial import Dialer
 from podparts.net.listen import Listener, listen
@@ -20,7 +20,7 @@ SWEEP = 1.0  # seconds between looks for idle connections; TUNNEL_TIMEOUT is min
 
 
 class TcpProxy:
-    """Accepts connections and joins each with one to `upstream`. `announce` sends a PROXY header of that version first."""
+    """Accepts connections and joins each with one to `upstream`; `announce` sends a PROXY header of that version."""
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class TcpProxy:
         self,
         address: Address,
         *,
-        wrap: Callable[[Callable[[], asyncio.BaseProtocol]], asyncio.BaseProtocol] | None = None,
+        wrap: Callable[[Callable[[], Any]], Any] | None = None,
         proxy_protocol: bool = False,
     ) -> Listener:
         """Serve clients at the address; the arguments are those of `HttpProxy.listen`. Raises CannotBind."""
 
-        def connection(peer: str | None = None) -> asyncio.BaseProtocol:
+        def connection(peer: str | None = None) -> Any:
             make = partial(TcpClient, partial(self._opened, peer), self._closed)
             return wrap(make) if wrap else make()
 

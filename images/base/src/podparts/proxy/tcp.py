@@ -2,9 +2,11 @@
 
 A `TcpClient` is the Protocol of an accepted connection, a `TcpServer` that of the connection it opened for it; each is
 the other's `other`. What one side does not take makes the other side be read no more. Until the server is there one
-read of the client's bytes waits in `early` and no more is read (uvloop begins to read after `connection_made`, so reading
-cannot be put off from there).
+read of the client's bytes waits in `early` and no more is read (uvloop begins to read after `connection_made`, so
+reading cannot be put off from there).
 """
+
+from typing import Any
 
 import cython
 
@@ -18,8 +20,8 @@ class TcpSide:
     """What both ends have in common. `other` is the end that gets what this one receives."""
 
     def __init__(self) -> None:
-        self.transport = None
-        self.other = None
+        self.transport: Any = None
+        self.other: Any = None
         self.moved = now()
         self.received = self.sent = 0
         self.early = b""
@@ -35,7 +37,7 @@ class TcpSide:
             self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """This end sends no more: pass that on and keep the other direction (RFC 9293 3.6), unless that has ended too."""
+        """This end sends no more: pass that on and keep the other direction (RFC 9293 3.6) unless that has ended."""
         other: TcpSide = self.other
         self.ended = True
         if other is None or other.ended or other.transport is None or not other.transport.can_write_eof():
@@ -54,7 +56,7 @@ class TcpSide:
 
     def _part(self, exc: object) -> None:
         """This end is gone: so is the other, after what was written to it has been sent; at once after an error."""
-        other: TcpSide = self.other
+        other: TcpSide | None = self.other
         self.transport = None
         self.other = None
         if other is None:
@@ -76,7 +78,7 @@ class TcpServer(TcpSide):
         TcpSide.__init__(self)
         self.greeting = greeting
 
-    def connection_made(self, transport: object) -> None:
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._write = transport.write
         if self.greeting:
@@ -94,16 +96,16 @@ class TcpClient(TcpSide):
     connection that ended by itself.
     """
 
-    def __init__(self, opened: object, closed: object) -> None:
+    def __init__(self, opened: Any, closed: Any) -> None:
         TcpSide.__init__(self)
         self.opened_by = opened
         self.closed_by = closed
         self.peer = "unknown"
         self.name = "tcp"
-        self.info = None
-        self.reason = None
+        self.info: Any = None
+        self.reason: str | None = None
 
-    def connection_made(self, transport: object) -> None:
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._write = transport.write
         self.opened_by(self)

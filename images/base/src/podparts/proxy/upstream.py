@@ -8,6 +8,7 @@ is the job of the `dial` function that the pool is given (`podparts.net.dial`).
 """
 
 from collections import deque
+from typing import Any
 
 import cython
 
@@ -32,7 +33,7 @@ GONE = 4
 class UpstreamConnection(Upstream):
     """One connection to a server. `address` is where it leads, for a pool whose name moved elsewhere."""
 
-    def __init__(self, pool: object, address: object) -> None:
+    def __init__(self, pool: Any, address: object) -> None:
         self.pool = pool
         self.address = address
         self.terms = pool.terms
@@ -40,8 +41,8 @@ class UpstreamConnection(Upstream):
         self.body = Body()
         self.phase = IDLE
         self.held = b""
-        self.down = None
-        self.transport = None
+        self.down: Any = None
+        self.transport: Any = None
         self.reused = self.answered = False
         self.full = self.paused = False
         self.parked = 0.0
@@ -49,7 +50,7 @@ class UpstreamConnection(Upstream):
 
     # ---- asyncio.Protocol
 
-    def connection_made(self, transport: object) -> None:
+    def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self._write = transport.write
 
@@ -74,7 +75,7 @@ class UpstreamConnection(Upstream):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        down: Downstream = self.down
+        down: Downstream | None = self.down
         phase: cython.int = self.phase
         self._leave()
         if down is None:
@@ -234,15 +235,15 @@ class Pool:
     requests that come without one.
     """
 
-    def __init__(self, name: str, terms: Terms, dial: object, limit: int = 0, queue: int = 1024) -> None:
+    def __init__(self, name: str, terms: Terms, dial: Any, limit: int = 0, queue: int = 1024) -> None:
         self.name = name
         self.host = b"localhost"
         self.terms = terms
         self.dial = dial
         self.limit = limit
         self.queue = queue
-        self.idle = []
-        self.waiting = deque()
+        self.idle: list[UpstreamConnection] = []
+        self.waiting: deque[Downstream] = deque()
         self.open = self.opening = 0
         self.closed = False
         self.opened_total = self.failed_total = self.reused_total = self.refused_total = 0
@@ -314,7 +315,7 @@ class Pool:
         while self.idle and self.idle[0].parked < oldest:
             self.idle[0].close()
 
-    def leave(self, addresses: object) -> None:
+    def leave(self, addresses: Any) -> None:
         """Close idle connections to anywhere but these addresses: the name moved."""
         for up in [up for up in self.idle if up.address not in addresses]:
             up.close()

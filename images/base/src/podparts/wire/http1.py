@@ -1,10 +1,10 @@
-"""The head of an HTTP/1.1 message: found, validated and measured in one pass (RFC 9110, RFC 9112). Pure; compiled by Cython.
+"""The head of an HTTP/1.1 message: found, validated, measured in one pass (RFC 9110, 9112). Pure; compiled by Cython.
 
-A `Head` looks at the bytes of a request or response head where they lie and remembers offsets: where the target is, which
-ranges must not be passed on, how the body is framed. It copies nothing until `forwarded` writes the head that the other
-side gets. It is stricter than llhttp wherever two readers could understand a message differently (tests/fuzz holds it
-against llhttp and h11): CRLF only, no folded lines, no space before the colon, one Host, one length, `chunked` alone.
-It knows nothing of sockets, timeouts or of what a proxy does with the message.
+A `Head` looks at the bytes of a request or response head where they lie and remembers offsets: where the target is,
+which ranges must not be passed on, how the body is framed. It copies nothing until `forwarded` writes the head that
+the other side gets. It is stricter than llhttp wherever two readers could understand a message differently
+(tests/fuzz holds it against llhttp and h11): CRLF only, no folded lines, no space before the colon, one Host, one
+length, `chunked` alone. It knows nothing of sockets, timeouts or of what a proxy does with the message.
 """
 
 import cython
@@ -221,7 +221,7 @@ class Head:
         self.line_end = k + 2
         return COMPLETE
 
-    def _fields(self, p: cython.p_const_uchar, n: cython.Py_ssize_t, fields: Fields) -> int:
+    def _fields(self, p: cython.p_const_uchar, n: cython.Py_ssize_t, fields: Fields) -> int:  # noqa: C901 - the hot loop
         """The field lines from line_end to the empty line."""
         classes: cython.p_const_uchar = CLASSES
         i: cython.Py_ssize_t = self.line_end
@@ -265,7 +265,7 @@ class Head:
             i += 2
         return INCOMPLETE
 
-    def _meaningful(
+    def _meaningful(  # noqa: C901 - one test per meaning, in the order of how common they are
         self,
         p: cython.p_const_uchar,
         meaning: cython.int,
@@ -405,7 +405,7 @@ class Head:
 
     def _cut_nominated(self) -> int:
         """Second pass, rare: cut the fields that Connection names besides its own options."""
-        named = set(self.header(b"connection").lower().replace(b" ", b"").replace(b"\t", b"").split(b","))
+        named = set((self.header(b"connection") or b"").lower().replace(b" ", b"").replace(b"\t", b"").split(b","))
         named -= {b"", b"close", b"keep-alive", b"upgrade"}
         if named & {b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization", b"cookie"}:
             return self._refuse(400, "Connection names a field that must reach the other side")
@@ -501,33 +501,33 @@ class Head:
     ) -> bytes:
         """The head for the other side: the start line (or `line` in its place), what was not cut, `extra` field lines,
         the empty line, and data[body_start:body_end] behind it."""
-        if not cython.compiled:
-            return self._joined(line, extra, body_start, body_end)
-        first: cython.Py_ssize_t = self.start if line is None else self.line_end
-        last: cython.Py_ssize_t = self.end - 2
-        lead: cython.Py_ssize_t = 0 if line is None else len(line)
-        size: cython.Py_ssize_t = lead + (last - first) + len(extra) + 2 + (body_end - body_start)
-        i: cython.int
-        for i in range(0, self.cut_count, 2):
-            size -= self.cuts[i + 1] - self.cuts[i]
-        out: bytes = PyBytes_FromStringAndSize(cython.NULL, size)
-        to: cython.p_char = PyBytes_AS_STRING(out)
-        source: cython.p_char = PyBytes_AS_STRING(self.data)
-        if line is not None:
-            memcpy(to, PyBytes_AS_STRING(line), lead)
-            to += lead
-        for i in range(0, self.cut_count, 2):
-            memcpy(to, source + first, self.cuts[i] - first)
-            to += self.cuts[i] - first
-            first = self.cuts[i + 1]
-        memcpy(to, source + first, last - first)
-        to += last - first
-        memcpy(to, PyBytes_AS_STRING(extra), len(extra))
-        to += len(extra)
-        to[0] = 13
-        to[1] = 10
-        memcpy(to + 2, source + body_start, body_end - body_start)
-        return out
+        if cython.compiled:
+            first: cython.Py_ssize_t = self.start if line is None else self.line_end
+            last: cython.Py_ssize_t = self.end - 2
+            lead: cython.Py_ssize_t = 0 if line is None else len(line)
+            size: cython.Py_ssize_t = lead + (last - first) + len(extra) + 2 + (body_end - body_start)
+            i: cython.int
+            for i in range(0, self.cut_count, 2):
+                size -= self.cuts[i + 1] - self.cuts[i]
+            out: bytes = PyBytes_FromStringAndSize(cython.NULL, size)
+            to: cython.p_char = PyBytes_AS_STRING(out)
+            source: cython.p_char = PyBytes_AS_STRING(self.data)
+            if line is not None:
+                memcpy(to, PyBytes_AS_STRING(line), lead)
+                to += lead
+            for i in range(0, self.cut_count, 2):
+                memcpy(to, source + first, self.cuts[i] - first)
+                to += self.cuts[i] - first
+                first = self.cuts[i + 1]
+            memcpy(to, source + first, last - first)
+            to += last - first
+            memcpy(to, PyBytes_AS_STRING(extra), len(extra))
+            to += len(extra)
+            to[0] = 13
+            to[1] = 10
+            memcpy(to + 2, source + body_start, body_end - body_start)
+            return out
+        return self._joined(line, extra, body_start, body_end)
 
     def _joined(self, line: bytes | None, extra: bytes, body_start: int, body_end: int) -> bytes:
         first = self.start if line is None else self.line_end

@@ -1,7 +1,7 @@
 """The PROXY protocol, versions 1 and 2: who the client is, said by a proxy before the first byte. Pure.
 
-Format: the HAProxy project's proxy-protocol.txt, sections 2.1 (text) and 2.2 (binary). Both directions: `parse` what a proxy
-in front sends us, `version1`/`version2` what we send an upstream.
+Format: the HAProxy project's proxy-protocol.txt, sections 2.1 (text) and 2.2 (binary). Both directions: `parse` what a
+proxy in front sends us, `version1`/`version2` what we send an upstream.
 """
 
 import socket
@@ -19,7 +19,7 @@ _V2_FAMILIES = {0x11: (socket.AF_INET, 4), 0x21: (socket.AF_INET6, 16)}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A complete header: the client's address (None for LOCAL and UNKNOWN: the connection's own counts) and its size."""
+    """A complete header: the client's address (None for LOCAL and UNKNOWN: the connection's own counts), its size."""
 
     client: tuple[str, int] | None
     size: int
