@@ -1,4 +1,4 @@
-"""The plain proxy as a child: started like any part, on a port of its own, from compiled modules or from their source."""
+"""The plain proxies as children: started like any part, on ports of their own, from compiled modules or from source."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,11 +10,13 @@ from kit.process import Part
 from kit.raw import RawClient
 
 HERE = Path(__file__).parent
-PROXY, UNCOMPILED = str(HERE / "plain_proxy.py"), str(HERE / "uncompiled.py")
+UNCOMPILED = str(HERE / "uncompiled.py")
 
 
 class PlainProxy(Part):
     """`PlainProxy("127.0.0.1:8080", BODY_LIMIT="1k")`; an upstream that refuses is not waited for unless asked."""
+
+    program = str(HERE / "plain_proxy.py")
 
     def __init__(self, upstream: str, *, source: bool = False, **env: object) -> None:
         self.port = free_port()
@@ -23,7 +25,7 @@ class PlainProxy(Part):
             "UPSTREAM": upstream,
             "UPSTREAM_WAIT": 0,
         }
-        command = (UNCOMPILED, PROXY) if source else (PROXY,)
+        command = (UNCOMPILED, self.program) if source else (self.program,)
         super().__init__(*command, env={**told, **env})
 
     def client(self, **options: Any) -> RawClient:
@@ -38,6 +40,12 @@ class PlainProxy(Part):
     def memory(self) -> int:
         """Resident bytes."""
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * 4096
+
+
+class PlainTcp(PlainProxy):
+    """`PlainTcp("127.0.0.1:5432", ANNOUNCE="v1")`: the same for TCP."""
+
+    program = str(HERE / "plain_tcp.py")
 
 
 Start = Callable[..., PlainProxy]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from podparts.proxy.http import ProxySettings
-from podparts.proxy.stream import STREAM_METRICS, TcpProxy
+from podparts.proxy.settings import STREAM_METRICS, ProxySettings
+from podparts.proxy.stream import TcpProxy
 from podparts.service import Part, Service, run
 from podparts.settings import setting
 from podparts.values import Address

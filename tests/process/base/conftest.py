@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kit.need import need
-from kit.plain import PlainProxy, Start
+from kit.plain import PlainProxy, PlainTcp, Start
 from kit.upstream import Behaviour, Upstream
 
 BUILDS = ("compiled", "uncompiled")
@@ -27,6 +27,18 @@ def proxy(stack: contextlib.ExitStack, source: bool) -> Start:
 
     def maker(upstream: str, ready: bool = True, **env: object) -> PlainProxy:
         child = stack.enter_context(PlainProxy(upstream, source=source, **env))
+        child.until_ready() if ready else child.until_live()
+        return child
+
+    return maker
+
+
+@pytest.fixture
+def tcp(stack: contextlib.ExitStack, source: bool) -> Start:
+    """`tcp("127.0.0.1:5432", ANNOUNCE="v1")`: a TCP proxy, as `proxy` is one for HTTP."""
+
+    def maker(upstream: str, ready: bool = True, **env: object) -> PlainProxy:
+        child = stack.enter_context(PlainTcp(upstream, source=source, **env))
         child.until_ready() if ready else child.until_live()
         return child
 

@@ -262,7 +262,10 @@ def sweep_interval(settings: ProxySettings) -> float:
 def peer_of(transport: asyncio.BaseTransport) -> str:
     """The client's IP address as the transport knows it; `unix` for a local socket."""
     name = transport.get_extra_info("peername")
-    if not isinstance(name, tuple):
-        return "unix"
+    return ip_of(name) if isinstance(name, tuple) else "unix"
+
+
+def ip_of(name: tuple[Any, ...]) -> str:
+    """The IP address of a socket name."""
     ip = str(name[0])
     return ip.removeprefix("::ffff:") if "." in ip else ip  # how a dual-stack socket says IPv4

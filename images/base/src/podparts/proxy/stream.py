@@ -8,7 +8,7 @@ from typing import Any, Literal
 from podparts.net.dial import Dialer
 from podparts.net.listen import Listener, listen
 from podparts.net.proxy_header import ProxyHeader
-from podparts.proxy.http import peer_of
+from podparts.proxy.http import ip_of, peer_of
 from podparts.proxy.settings import BYTES, CONNECTIONS, OPEN, ProxySettings
 from podparts.proxy.sides import now
 from podparts.proxy.tcp import TcpClient, TcpServer
@@ -89,12 +89,16 @@ class TcpProxy:
         """The PROXY header for the upstream, if one is announced."""
         if self._announce == "none":
             return b""
-        name = client.transport.get_extra_info("peername")
-        here = client.transport.get_extra_info("sockname")
+        transport = client.transport
+        if transport is None:  # it went away meanwhile, and `opened` will see that
+            return b""
+        name = transport.get_extra_info("peername")
+        here = transport.get_extra_info("sockname")
         if not isinstance(name, tuple) or not isinstance(here, tuple):
             return b"PROXY UNKNOWN\r\n"
+        port = name[1] if peer_of(transport) == client.peer else 0  # 0: a PROXY header named the client
         write = version1 if self._announce == "v1" else version2
-        return write((client.peer, name[1] if name[0] == client.peer else 0), (here[0], here[1]))
+        return write((client.peer, port), (ip_of(here), here[1]))
 
     def _closed(self, client: TcpClient, reason: str | None) -> None:
         self.connections.discard(client)
