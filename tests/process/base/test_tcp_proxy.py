@@ -96,8 +96,8 @@ def test_a_server_that_has_said_all_still_hears(tcp: Start, serve: Serve) -> Non
     with running.client() as client:
         assert client.rest() == b"bye"
         client.send(b"x" * 300_000).half_close()
-        until(lambda: heard, why="the server has heard all")
-    assert len(heard[0]) == 300_000
+        until(lambda: any(heard), why="the server has heard all")
+    assert max(map(len, heard)) == 300_000, "the other one is the look whether the upstream is there"
     until(lambda: running.metric("plain_tcp_tcp_connections") == 0, why="nothing is left open")
 
 

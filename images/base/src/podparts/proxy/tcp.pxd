@@ -7,6 +7,7 @@ cdef class TcpSide:
     cdef bytes early
     cdef bint ended
 
+    cdef void _join(self, TcpSide other)
     cdef void _part(self, object exc)
 
 cdef class TcpServer(TcpSide):

@@ -40,7 +40,9 @@ class TcpSide:
         """This end sends no more: pass that on and keep the other direction (RFC 9293 3.6) unless that has ended."""
         other: TcpSide = self.other
         self.ended = True
-        if other is None or other.ended or other.transport is None or not other.transport.can_write_eof():
+        if other is None:
+            return True  # the two ends have not been joined yet; `_join` passes it on
+        if other.ended or other.transport is None or not other.transport.can_write_eof():
             return False
         other.transport.write_eof()
         return True
@@ -53,6 +55,17 @@ class TcpSide:
         self.moved = now()
         if self.other is not None and self.other.transport is not None:
             self.other.transport.resume_reading()
+
+    def _join(self, other: "TcpSide") -> None:
+        """From now on `other` gets what this end receives, and first what it received before they were joined."""
+        self.other = other
+        if self.early:
+            other._write(self.early)
+            self.early = b""
+        if self.transport is None or self.ended:
+            other.transport.write_eof()
+        else:
+            self.transport.resume_reading()
 
     def _part(self, exc: object) -> None:
         """This end is gone: so is the other, after what was written to it has been sent; at once after an error."""
@@ -119,15 +132,19 @@ class TcpClient(TcpSide):
     def opened(self, server: TcpServer) -> None:
         """The server is there."""
         if self.transport is None:
-            server.transport.abort()
+            if server.transport is not None:
+                server.transport.abort()
             return
-        self.other = server
-        server.other = self
         self.moved = server.moved = now()
-        if self.early:
-            server._write(self.early)
-            self.early = b""
-            self.transport.resume_reading()
+        if server.transport is None:  # it has said all and closed before we came to join them
+            if server.early:
+                self._write(server.early)
+            self.transport.close()
+            return
+        self._join(server)
+        server._join(self)
+        if self.ended and server.ended:
+            server.transport.close()
 
     def dial_failed(self, status: cython.int, reason: str) -> None:
         """There is no server to be had."""
