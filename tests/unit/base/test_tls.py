@@ -324,12 +324,23 @@ async def test_what_is_no_tls_is_closed_with_its_reason(
 
 
 async def test_a_client_that_goes_away_in_the_handshake_is_counted(
+    server: tls.TlsServer, client: ssl.SSLContext, failures: list[tuple[str, str]]
+) -> None:
+    talk = Talk(server, Inner(), client)
+    with pytest.raises(ssl.SSLWantReadError):
+        talk.client.do_handshake()
+    talk.to_server()
+    talk.protocol.connection_lost(None)
+    assert (failures, server.handshaking) == ([("closed", "192.0.2.7")], 0)
+
+
+async def test_a_connection_without_a_byte_is_a_health_check(
     server: tls.TlsServer, failures: list[tuple[str, str]]
 ) -> None:
     protocol = server.wrap(Inner)
     protocol.connection_made(Tcp())
     protocol.connection_lost(None)
-    assert (failures, server.handshaking) == ([("closed", "192.0.2.7")], 0)
+    assert (failures, server.handshaking) == ([], 0)
 
 
 async def test_a_slow_handshake_is_cut(context: ssl.SSLContext) -> None:

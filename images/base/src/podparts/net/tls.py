@@ -210,7 +210,9 @@ class TlsProtocol:
 
     def connection_lost(self, error: Exception | None) -> None:
         inner = self.inner
-        if self.state == HANDSHAKE:
+        if self.state == HANDSHAKE and self.received == 0:
+            self.server.end(self)  # a TCP health check, which is no failed handshake
+        elif self.state == HANDSHAKE:
             self._failed("closed", str(error or "the client closed the connection during the handshake"))
         self.state = CLOSING
         self.inner = self.ssl = self.wrapped = self.incoming = None
