@@ -1,4 +1,4 @@
-"""Requests that two readers could understand differently, or that no reader should: each with the status that refuses it.
+"""Requests that two readers could understand differently, or that no reader should, each with its status.
 
 Each is what an attacker (or a broken client) sends; `body` is what stands behind the head and would be the smuggled
 request. The same table is held against the scanner alone and against the running proxy.

@@ -262,7 +262,8 @@ def test_an_upstream_that_does_not_want_the_body_is_heard_before_it_is_sent(prox
 
 def test_early_hints_are_passed_on_before_the_answer(proxy: Start, upstream: Make) -> None:
     behaviour = sends(
-        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n"
+        b"HTTP/1.1 103 Early Hints\r\nLink: </b>\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     )
     running = proxy(upstream(default=behaviour).address)

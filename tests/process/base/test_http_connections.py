@@ -261,7 +261,8 @@ def test_garbage_never_crashes_nor_tells_anything(seed: int, proxy: Start, upstr
 
 VALID = (
     b"POST /a?b=c HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: keep-alive, X-B\r\nX-B: c\r\n\r\nhello"
-    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: u\r\n\r\n"
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+    b"5;a=b\r\nhello\r\n0\r\nT: u\r\n\r\n"
     b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 )
 

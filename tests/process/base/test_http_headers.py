@@ -238,12 +238,18 @@ def test_a_proxy_header_says_who_the_client_is(
 @pytest.mark.parametrize(
     "data",
     [
-        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"PROXY TCP4 ::1 ::1 1 2\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1 99999\r\n",
-        b"PROXY TCP4 1.2.3.4\r\n", b"PROXY " + b"x" * 110, V2 + b"\x31\x11\x00\x0c" + IPV4, V2 + b"\x21\x11\x00\x04abcd",
-        V2 + b"\x21\x11\xff\xff", b"proxy TCP4 1.2.3.4 1.2.3.4 1 2\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"PROXY TCP4 ::1 ::1 1 2\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3.4 1 99999\r\n",
+        b"PROXY TCP4 1.2.3.4\r\n",
+        b"PROXY " + b"x" * 110,
+        V2 + b"\x31\x11\x00\x0c" + IPV4,
+        V2 + b"\x21\x11\x00\x04abcd",
+        V2 + b"\x21\x11\xff\xff",
+        b"proxy TCP4 1.2.3.4 1.2.3.4 1 2\r\n",
     ],
     ids=["none", "family", "port", "short", "long", "v2 version", "v2 short", "v2 long", "lower case"],
-)  # fmt: skip
+)
 def test_a_connection_without_a_proper_proxy_header_is_closed(data: bytes, proxy: Start, upstream: Make) -> None:
     server = upstream()
     running = proxy(server.address, PROXY_PROTOCOL="true", **TRUSTED)

@@ -1,4 +1,4 @@
-"""Stopping, draining, several workers: what is under way finishes, what is new goes elsewhere, nothing is counted twice."""
+"""Stopping, draining, several workers: what is under way finishes, what is new goes elsewhere."""
 
 import asyncio
 import contextlib

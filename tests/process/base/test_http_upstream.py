@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,7 +162,7 @@ def test_it_is_not_ready_without_its_upstream_says_why_and_heals(
 
 
 @contextlib.contextmanager
-def _listening(server: Upstream, port: int):  # type: ignore[no-untyped-def]
+def _listening(server: Upstream, port: int) -> Iterator[Upstream]:
     """The upstream on a port that was chosen before."""
     with server.in_thread() as running:
         relay = subprocess.Popen([*_relay(), str(port), str(running.port)])
@@ -451,6 +452,10 @@ def test_curl_uploads_with_expect_through_the_proxy(proxy: Start, site: Nginx, t
     assert chunked == str(256 * 12_288)
 
 
+def _beyond(results: list[int], count: int) -> bool:
+    return len(results) >= count
+
+
 def test_nginx_restarted_under_load_costs_no_request(
     proxy: Start, site: Nginx, tmp_path: Path, stack: contextlib.ExitStack
 ) -> None:
@@ -467,9 +472,9 @@ def test_nginx_restarted_under_load_costs_no_request(
     for thread in threads:
         thread.start()
     for round_ in range(5):
-        before = len(results)
+        enough = len(results) + 300
         site.signal(signal.SIGHUP)
-        until(lambda before=before: len(results) > before + 300, why=f"requests pass after reload {round_}")
+        until(partial(_beyond, results, enough), why=f"requests pass after reload {round_}")
     stop.set()
     for thread in threads:
         thread.join()

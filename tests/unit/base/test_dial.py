@@ -172,7 +172,7 @@ async def test_an_upstream_that_comes_back_is_reached_by_all_who_waited(free_por
     scene = Scene(f"127.0.0.1:{port}", hold=20.0)
     for _ in range(10):
         scene.dialer(scene.pool)
-    await until_async(lambda: scene.dialer._holding.locked(), why="they wait")
+    await until_async(scene.dialer._holding.locked, why="they wait")
     async with listening(port=port):
         await asyncio.gather(*scene.tasks)
     assert (len(scene.pool.up), scene.pool.failures) == (10, [])
@@ -204,7 +204,7 @@ async def test_a_socket_that_nobody_accepts_on_is_504() -> None:
 async def test_stopping_tells_who_waits(free_port: Callable[[], int]) -> None:
     scene = Scene(f"127.0.0.1:{free_port()}", hold=20.0)
     scene.dialer(scene.pool)
-    await until_async(lambda: scene.dialer._holding.locked(), why="it waits")
+    await until_async(scene.dialer._holding.locked, why="it waits")
     for task in scene.tasks:
         task.cancel()
     await asyncio.gather(*scene.tasks, return_exceptions=True)

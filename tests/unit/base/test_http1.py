@@ -134,12 +134,16 @@ def test_a_reader_forgets_the_message_before(wire: Build) -> None:
 @pytest.mark.parametrize(
     ("lines", "version", "close", "keep_alive"),
     [
-        (b"", b"1.1", False, False), (b"Connection: close\r\n", b"1.1", True, False), (b"", b"1.0", True, False),
-        (b"Connection: keep-alive\r\n", b"1.0", False, True), (b"Connection: Keep-Alive, CLOSE\r\n", b"1.0", True, True),
-        (b"Connection: a\r\nConnection:\tclose \r\n", b"1.1", True, False), (b"Connection: closed\r\n", b"1.1", False, False),
+        (b"", b"1.1", False, False),
+        (b"Connection: close\r\n", b"1.1", True, False),
+        (b"", b"1.0", True, False),
+        (b"Connection: keep-alive\r\n", b"1.0", False, True),
+        (b"Connection: Keep-Alive, CLOSE\r\n", b"1.0", True, True),
+        (b"Connection: a\r\nConnection:\tclose \r\n", b"1.1", True, False),
+        (b"Connection: closed\r\n", b"1.1", False, False),
         (b"Connection: ,,close\r\n", b"1.1", True, False),
     ],
-)  # fmt: skip
+)
 def test_persistence_is_as_connection_says(
     lines: bytes, version: bytes, close: bool, keep_alive: bool, wire: Build
 ) -> None:

@@ -38,9 +38,10 @@ class Wired:
         self.dial = Dial()
         terms = build.sides.Terms(None, None)
         self.pool = build.upstream.Pool("app", terms, self.dial, limit, queue)
-        told = self.told = []
+        told: list[tuple[Any, Any]] = []
+        self.told = told
 
-        class Waiting(build.sides.Downstream):  # type: ignore[name-defined,misc]
+        class Waiting(build.sides.Downstream):  # type: ignore[misc]
             def connected(self, up: Any) -> None:
                 told.append((self, up))
 

@@ -48,13 +48,22 @@ def test_no_bytes_do_more_than_be_refused(data: bytes, prefix: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"GET / HTTP/1.1\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n", b"PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n",
-        b"PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n", b"PROXY TCP4 1.2.3.256 1.2.3.4 1 2\r\n", b"PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
-        b"PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY TCP4 1.2.3.4\x00 1.2.3.4 1 2\r\n",
-        b"PROXY " + b"x" * (LONGEST_V1 - 6), SIGNATURE + b"\x22\x11\x00\x0c" + bytes(12),
-        SIGNATURE + b"\x21\x11\x00\x0b" + bytes(11), SIGNATURE + b"\x21\x21\x00\x23" + bytes(35), SIGNATURE + b"\x21\x11\xff\xff",
+        b"GET / HTTP/1.1\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3.4 1\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n",
+        b"PROXY TCP4 1.2.3.4 1.2.3.4 1 65536\r\n",
+        b"PROXY TCP4 1.2.3.256 1.2.3.4 1 2\r\n",
+        b"PROXY TCP6 1.2.3.4 1.2.3.4 1 2\r\n",
+        b"PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n",
+        b"PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
+        b"PROXY TCP4 1.2.3.4\x00 1.2.3.4 1 2\r\n",
+        b"PROXY " + b"x" * (LONGEST_V1 - 6),
+        SIGNATURE + b"\x22\x11\x00\x0c" + bytes(12),
+        SIGNATURE + b"\x21\x11\x00\x0b" + bytes(11),
+        SIGNATURE + b"\x21\x21\x00\x23" + bytes(35),
+        SIGNATURE + b"\x21\x11\xff\xff",
     ],
-)  # fmt: skip
+)
 def test_is_refused(data: bytes) -> None:
     with pytest.raises(BadHeader):
         parse(data)

@@ -21,6 +21,7 @@ class TcpSide:
 
     def __init__(self) -> None:
         self.transport: Any = None
+        self._write: Any = None
         self.other: Any = None
         self.moved = now()
         self.received = self.sent = 0
@@ -38,7 +39,7 @@ class TcpSide:
 
     def eof_received(self) -> bool:
         """This end sends no more: pass that on and keep the other direction (RFC 9293 3.6) unless that has ended."""
-        other: TcpSide = self.other
+        other: TcpSide | None = self.other
         self.ended = True
         if other is None:
             return True  # the two ends have not been joined yet; `_join` passes it on
