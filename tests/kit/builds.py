@@ -28,6 +28,7 @@ class Build:
     body: ModuleType
     sides: ModuleType
     upstream: ModuleType
+    exchange: ModuleType
     client: ModuleType
 
     @property
@@ -37,7 +38,6 @@ class Build:
 
 def _load(name: str) -> Build:
     modules = {full.rpartition(".")[2]: importlib.import_module(full) for full in NAMES}
-    modules.pop("exchange")
     return Build(name, **modules)
 
 

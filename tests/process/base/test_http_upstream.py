@@ -292,6 +292,7 @@ def test_connections_to_the_upstream_are_bounded_and_requests_wait_for_them(
     clients = [stack.enter_context(running.client()) for _ in range(5)]
     for client in clients:
         client.send(GET)
+    until(lambda: len(server.seen) == 2, why="two are served")
     until(lambda: running.metric("plain_proxy_upstream_waiting") == 3, why="three wait")
     with running.client() as refused:
         assert refused.send(GET).response().status == 503
@@ -300,6 +301,12 @@ def test_connections_to_the_upstream_are_bounded_and_requests_wait_for_them(
     assert [client.response().body for client in clients] == [b"ok"] * 5
     assert running.metric("plain_proxy_upstream_queue_refused_total") == 1
     assert {one.connection for one in server.seen} <= {one.connection for one in server.seen[:2]}
+
+
+def test_without_a_queue_requests_are_served_while_there_is_room(proxy: Start, upstream: Make) -> None:
+    running = proxy(upstream().address, UPSTREAM_QUEUE=0)
+    with running.client() as one, running.client() as two:
+        assert [client.send(GET).response().status for client in (one, two, one)] == [200] * 3
 
 
 def test_a_client_that_gave_up_waiting_is_not_given_a_connection(

@@ -22,6 +22,13 @@ class Transport:
 
     def __init__(self) -> None:
         self.ended = False
+        self.reading = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def write(self, data: bytes) -> None:
         """Sent into nothing."""
@@ -41,18 +48,29 @@ class Wired:
         told: list[tuple[Any, Any]] = []
         self.told = told
 
-        class Waiting(build.sides.Downstream):  # type: ignore[misc]
+        class Waiting(build.exchange.Exchange):  # type: ignore[name-defined,misc]
             def connected(self, up: Any) -> None:
                 told.append((self, up))
+
+            def respond(self, up: Any, start: int, end: int) -> None:
+                """Taken, and no more for now."""
+                up.pause_reading()
+
+            def pause_reading(self) -> None:
+                """The server takes no more for now."""
+
+            def finish(self) -> None:
+                told.append((self, "finished"))
 
             def unavailable(self, status: int, reason: str) -> None:
                 told.append((self, status))
 
-        self.exchange = Waiting
+        self.exchange = lambda: Waiting(terms, b"http")
 
     def connection(self, where: object = "here") -> Any:
         up = self.build.upstream.UpstreamConnection(self.pool, where)
-        up.connection_made(Transport())
+        self.transport = Transport()
+        up.connection_made(self.transport)
         return up
 
     def open(self, where: object = "here") -> Any:
@@ -117,7 +135,7 @@ def test_connections_are_bounded(wire: Build) -> None:
 
 def test_those_who_wait_are_bounded(wire: Build) -> None:
     wired = Wired(wire, limit=1, queue=2)
-    wired.ask(), wired.ask()
+    wired.ask(), wired.ask(), wired.ask()
     exchange, up = wired.ask()
     assert up is None
     assert wired.told == [(exchange, 503)]
@@ -149,6 +167,29 @@ def test_a_connection_that_closed_before_it_was_used_is_not_lent(wired: Wired) -
     wired.pool.opened(up)
     assert wired.told == [(exchange, 502)]
     assert (wired.pool.open, wired.pool.opening, wired.pool.idle) == (0, 0, [])
+
+
+def answered(wired: Wired, full: bool = False) -> Any:
+    """A connection whose exchange was answered while its client took no more."""
+    exchange = wired.ask()[0]
+    up = wired.open()
+    up.begin(exchange, b"GET / HTTP/1.1\r\n\r\n")
+    if full:
+        up.pause_writing()
+    up.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    return up
+
+
+def test_a_connection_that_was_paused_reads_again_when_it_comes_back(wired: Wired) -> None:
+    up = answered(wired)
+    assert wired.pool.idle == [up]
+    assert wired.transport.reading
+
+
+def test_a_connection_that_still_sends_its_request_is_not_lent_again(wired: Wired) -> None:
+    answered(wired, full=True)
+    assert wired.transport.ended
+    assert (wired.pool.open, wired.pool.idle) == (0, [])
 
 
 def test_who_went_away_is_not_served(wired: Wired) -> None:

@@ -256,7 +256,9 @@ class Pool:
         if self.idle and not fresh:
             self.reused_total += 1
             return self.idle.pop()
-        if len(self.waiting) >= self.queue:
+        # Those whose connection is being opened, this one's included if there is room for it, do not stand in line.
+        opening: cython.int = self.opening + (1 if self.limit == 0 or self.open + self.opening < self.limit else 0)
+        if len(self.waiting) + 1 - opening > self.queue:
             self.refused_total += 1
             down.unavailable(503, "too many requests wait for a connection to the upstream")
             return None
