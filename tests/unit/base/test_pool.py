@@ -1,5 +1,6 @@
 """The pool's policy, with a dial that the test answers and exchanges that only remember what they were told."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ class Wired:
             def unavailable(self, status: int, reason: str) -> None:
                 told.append((self, status))
 
-        self.exchange = lambda: Waiting(terms, b"http")
+        self.exchange: Any = partial(Waiting, terms, b"http")
 
     def connection(self, where: object = "here") -> Any:
         up = self.build.upstream.UpstreamConnection(self.pool, where)
