@@ -51,7 +51,13 @@ if ! sha256sum --quiet --check "$stamp" >/dev/null 2>&1; then
   .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/requirements.txt
   sha256sum tests/requirements.txt > "$stamp"
 fi
-parts=()
-for folder in images/*/pyproject.toml; do parts+=(-e "${folder%/pyproject.toml}"); done
-say "installing ${parts[*]//-e/}"
-.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation "${parts[@]}"
+# The parts are installed in place, so only what is compiled or declared asks for another installation.
+declared() { find images -name pyproject.toml -o -name setup.py -o -path 'images/base/src/*' \( -name '*.py' -o -name '*.pxd' \) | sort; }
+stamp=.venv/parts.sha256
+if ! { [ -e "$stamp" ] && declared | xargs sha256sum | cmp -s - "$stamp"; }; then
+  parts=()
+  for folder in images/*/pyproject.toml; do parts+=(-e "${folder%/pyproject.toml}"); done
+  say "installing ${parts[*]//-e/}"
+  .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation "${parts[@]}"
+  declared | xargs sha256sum > "$stamp"
+fi
