@@ -94,6 +94,17 @@ def test_an_idle_connection_is_closed_without_an_answer(scene: Scene) -> None:
     assert (scene.transport.done, scene.transport.written) == (["close"], written)
 
 
+def test_an_empty_line_behind_a_request_does_not_begin_a_head(scene: Scene) -> None:
+    """Some clients send one behind a body. A 408 then would be taken for the answer to their next request."""
+    scene.connection.data_received(GET)
+    written = scene.transport.written
+    scene.connection.data_received(b"\r\n\r\n")
+    scene.later(20)
+    assert (scene.refused, scene.transport.written) == ([], written)
+    scene.connection.data_received(b"\r\n" + GET)
+    assert scene.transport.written.count(b"HTTP/1.1 200") == 2
+
+
 def test_requests_sent_ahead_of_a_blocked_answer_are_not_late_heads(scene: Scene) -> None:
     """They wait because the client does not read: that is its stall, not a slow head."""
     scene.connection.data_received(GET)

@@ -157,6 +157,8 @@ class ClientConnection(Exchange):
             self.partial = False
             return self.start(data, head.end)
         if result == INCOMPLETE:
+            if head.start == len(data):  # empty lines, as some clients send behind a body: no head has begun
+                return -1
             if not self.partial:
                 self.partial = True
                 if self.served:  # the first head's clock runs since the connection was opened
