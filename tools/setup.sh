@@ -54,10 +54,11 @@ fi
 # The parts are installed in place, so only what is compiled or declared asks for another installation.
 declared() { find images -name pyproject.toml -o -name setup.py -o -path 'images/base/src/*' \( -name '*.py' -o -name '*.pxd' \) | sort; }
 stamp=.venv/parts.sha256
-if ! { [ -e "$stamp" ] && declared | xargs sha256sum | cmp -s - "$stamp"; }; then
+sums=$(declared | xargs sha256sum)
+if [ ! -e "$stamp" ] || [ "$sums" != "$(cat "$stamp")" ]; then
   parts=()
   for folder in images/*/pyproject.toml; do parts+=(-e "${folder%/pyproject.toml}"); done
   say "installing ${parts[*]//-e/}"
   .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation "${parts[@]}"
-  declared | xargs sha256sum > "$stamp"
+  echo "$sums" > "$stamp"
 fi
