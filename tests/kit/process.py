@@ -31,7 +31,9 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 alive: set["Child"] = set()
 
 
-def _die_with_parent() -> None:
+def _begin() -> None:
+    """In the child: die with the parent, and take Ctrl-C whatever started the tests (nohup and `&` have it ignored)."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -64,7 +66,7 @@ class Child:
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_begin,
             )
             self._out, self._err = os.dup(out.fileno()), os.dup(err.fileno())
         for descriptor in (self._out, self._err):  # kept open after the end, so that the log can still be read

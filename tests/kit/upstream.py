@@ -196,6 +196,8 @@ class Upstream:
         if self._server is not None:
             self._server.close()
             self._server = None
+        await asyncio.sleep(0)  # a connection accepted in this turn of the loop begins to be served, and is known then
+        await asyncio.sleep(0)
         for writer, task in tuple(self._open.items()):
             writer.transport.abort()
             if task is not None and task is not asyncio.current_task():

@@ -31,6 +31,8 @@ from .conftest import Sidecar
 
 Headers = list[tuple[str, str]]
 
+GOAWAY = 7  # RFC 9113 6.8
+
 
 class Client:
     """One h2 connection. `status`, `body`, `trailers`, `resets` by stream; `goodbye` once the server has said it."""
@@ -53,6 +55,8 @@ class Client:
         self.ended: set[int] = set()
         self.goodbye: ConnectionTerminated | None = None
         self.closed = False
+        self.leaving = False
+        self.partial = b""
         self.flush()
 
     def flush(self) -> None:
@@ -71,9 +75,21 @@ class Client:
         """Take in what comes next."""
         data = self.raw.socket.recv(1 << 16)
         self.closed = not data
-        for event in self.frames.receive_data(data):
+        for event in self.frames.receive_data(self._without_farewell(data)):
             self._on(event)
         self.flush()
+
+    def _without_farewell(self, data: bytes) -> bytes:
+        """Whole frames, less a GOAWAY without an error: the h2 package takes no frame after one (RFC 9113 6.8 does)."""
+        self.partial += data
+        kept = b""
+        while len(self.partial) >= 9 and len(self.partial) >= (end := 9 + int.from_bytes(self.partial[:3], "big")):
+            frame, self.partial = self.partial[:end], self.partial[end:]
+            if frame[3] == GOAWAY and frame[13:17] == bytes(4):
+                self.leaving = True
+            else:
+                kept += frame
+        return kept
 
     def _on(self, event: object) -> None:
         match event:
@@ -317,4 +333,5 @@ def test_stopping_finishes_the_streams_under_way(
     it.part.until_logged("stopping")
     release.set()
     assert client.answer(number) == (200, b"late")
+    client.until(lambda: client.leaving)
     assert it.part.wait() == 0
