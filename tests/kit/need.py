@@ -63,6 +63,14 @@ def _kubernetes() -> str:
     return _answers("kubectl", "get", "--raw", "/readyz")()
 
 
+def _control_groups() -> str:
+    """Version 2, or version 1 with a hierarchy each for memory and CPU. A container has them read-only, root or not."""
+    top = Path("/sys/fs/cgroup")
+    folders = [top] if (top / "cgroup.controllers").exists() else [top / "memory", top / "cpu"]
+    locked = [str(folder) for folder in folders if not os.access(folder, os.W_OK)]
+    return f"{', '.join(locked)} cannot be written to" if locked else ""
+
+
 def _clang_fuzzer() -> str:
     return "" if _importable("atheris") else "no atheris"
 
@@ -102,6 +110,10 @@ NEEDS: dict[str, Need] = {
     "compose": Need(_answers("docker", "compose", "version"), "make engine"),
     "kubectl": Need(_installed("kubectl"), "make kube"),
     "kubernetes": Need(_kubernetes, "make kube"),
+    "control groups": Need(_control_groups, "sudo make test, outside of containers"),
+    "namespaces": Need(
+        _answers("unshare", "--pid", "--fork", "--mount-proc", "true"), "sudo make test, outside of containers"
+    ),
     "root": Need(lambda: "" if os.geteuid() == 0 else "not root", "sudo make test"),
 }
 

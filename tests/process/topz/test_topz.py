@@ -19,6 +19,7 @@ from kit.need import need, program
 from kit.ports import free_port
 from kit.process import Child, Part, script
 from kit.wait import until
+from topz.reader import Reader
 
 Json = dict[str, Any]
 
@@ -341,7 +342,7 @@ def test_signing_in_never_leads_elsewhere(topz: Callable[..., Topz], onward: str
 
 
 def test_a_namespace_of_its_own_is_noticed(start: Callable[..., Child]) -> None:
-    need("root")
+    need("namespaces")
     port, admin = free_port(), free_port()
     env = {"LISTEN": f"127.0.0.1:{port}", "ADMIN_LISTEN": f"127.0.0.1:{admin}"}
     alone = start(["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", str(script("topz"))], **env)
@@ -358,7 +359,7 @@ def test_a_namespace_of_its_own_is_noticed(start: Callable[..., Child]) -> None:
 @pytest.fixture
 def container() -> Iterator[Callable[[int], str]]:
     """Puts a process into a control group named as docker names them, limited to 256 MiB and half a core."""
-    need("root")
+    need("control groups")
     key = os.urandom(32).hex()
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     folders = (
@@ -416,7 +417,8 @@ def test_a_process_is_measured_against_its_containers_limits(
 
 
 def look_as_nobody() -> Json:
-    """What a reader without privileges sees, told by a child that has given them up."""
+    """What a reader without privileges sees, told by a child that has given them up, and that need not import any more:
+    the tree may lie where only root reads."""
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -425,8 +427,6 @@ def look_as_nobody() -> Json:
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
-            from topz.reader import Reader
-
             seen = Reader().look()
             row = next(row for row in seen.readings if row.identity.pid == os.getppid())
             told = {

@@ -65,6 +65,8 @@ class Fields:
         for number, name in enumerate(meanings, 1):
             if not 0 < len(name) <= LONGEST_NAME or number > 255:
                 raise ValueError(f"{name!r}: expected at most 255 names of 1 to {LONGEST_NAME} bytes")
+            if name[0] in b"-_":  # they count as the same, but the slot goes by the first byte as it is
+                raise ValueError(f"{name!r}: expected a name that does not start with - or _")
             slot = (len(name) << 5) | (name[0] & 31)
             following.append(slots[slot])
             slots[slot] = number
