@@ -60,8 +60,10 @@ def test_a_port_of_its_own_that_is_taken_is_exit_code_1_and_one_clear_line() -> 
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = run(command(TOY), on_free_ports(TOY) | {"LISTEN": address})
     assert done.returncode == 1
-    (line,) = [one for one in map(json.loads, done.stdout.splitlines()) if one["level"] == "error"]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    (line,) = [one for one in lines if one["level"] == "error"]
     assert address in line["reason"]
+    assert "ready" not in [one["event"] for one in lines], "nothing listened, though its conditions were met"
 
 
 def test_a_crash_at_start_is_exit_code_1_with_its_traceback_in_the_log() -> None:

@@ -39,6 +39,8 @@ async def start(settings: Settings, service: "Service") -> None:
         raise RuntimeError(settings.broken)
     if settings.waiting_for:
         service.health.condition(settings.waiting_for).fail("still waiting")
+    else:
+        service.health.condition("all that it waits for").ok()
     if settings.hang:
         service.loop.run_in_executor(None, threading.Event().wait)
     drained_at: list[float] = []

@@ -146,8 +146,10 @@ class Life(ABC):
         self._listen_to_signals()
         self._heartbeat()
         try:
+            begun = self.health.condition("start")  # until then nothing listens, whatever the part has reported
             admin = await self._serve(self.settings.admin_listen, self.admin) if self._serve else None
             await self._begin_unless_stopped()
+            begun.ok()
         except SettingsError as error:
             for problem in error.problems:
                 self.log.error("bad setting", variable=problem.variable, value=problem.value, expected=problem.expected)
