@@ -49,6 +49,7 @@ def test_help_says_what_the_part_is_and_lists_the_options(name: str) -> None:
 def test_an_unknown_option_is_refused_with_the_options_that_exist(name: str) -> None:
     done = run([*command(name), "--cheque"])
     assert done.returncode == 2
+    assert "'--cheque': expected one of the options below" in done.stderr
     assert "--check" in done.stderr
 
 

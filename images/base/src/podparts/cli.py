@@ -35,6 +35,7 @@ def run(part: Part[Any], arguments: list[str] | None = None) -> NoReturn:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `IMAGE --settings | head` ends like any other command
     command = _COMMANDS.get(given[0])
     if command is None or len(given) > 1:
+        _say(f"{' '.join(given)!r}: expected one of the options below; settings are environment variables", error=True)
         _say(usage(part), error=True)
         sys.exit(errors.BAD_SETTINGS)
     sys.exit(command(part, environ))

@@ -33,6 +33,6 @@ async def start(settings: Settings, service: Service) -> None:
     try:
         server = await serve_site(settings.listen, site)
     except OSError as error:
-        raise StartError(f"cannot listen on LISTEN={settings.listen}: {error.strerror or error}") from error
+        raise StartError(f"LISTEN={settings.listen}: {error.strerror or error}") from error
     service.on_drain(server.close)
     service.tasks.start("sampler", sampler.run())
