@@ -18,6 +18,8 @@ from bench import cases, measure, plot, proc, report
 from bench.proxies import CONTENDERS, Contender, Running, from_command, start_all
 from kit.certs import Authority
 from kit.need import NEEDS, missing, program
+from kit.process import EndedEarly
+from kit.wait import TimedOut
 
 RESULTS = Path(__file__).parent / "results"
 STARTS = 20  # times to ready vary by a few ms each; twenty give a steady median
@@ -80,7 +82,11 @@ def _go_round(
             continue
         for number in range(_rounds(case, rounds)):
             for proxy in _in_turn([proxy for proxy in running.values() if proxy.tls == case.tls], number):
-                figures = measure.sample(case, proxy, bench)
+                try:
+                    figures = measure.sample(case, proxy, bench)
+                except (EndedEarly, TimedOut) as failure:  # one sample is lost, not the twelve minutes before it
+                    print(f"{case.name:14} {number:2} {proxy.name:16} failed: {failure}", file=sys.stderr, flush=True)
+                    continue
                 rounded = {key: round(value, 3) for key, value in figures.items()}
                 samples.append({"case": case.name, "contender": proxy.name, "round": number, **rounded})
                 shown = " ".join(f"{key}={value:.2f}" for key, value in figures.items() if value)
