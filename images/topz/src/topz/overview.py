@@ -3,7 +3,7 @@ Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from topz import units
 from topz.markup import Markup, join, tag
@@ -194,87 +194,77 @@ def travel(scene: Scene, view: View, history: History, keep: float) -> Markup | 
     """The slider over the recording."""
     if len(history.times) < 2:
         return None
-    times = history.times
-    # Up to the present if that is shown, which is later than the last recorded moment.
-    first, last = int(times[0]), int(max(times[-1], scene.time)) + 1
-    now = int(scene.time) if not scene.live else last
-    total = history.total()
-    before = max((time for time in times if time < scene.time - 0.5), default=None)
-    after = min((time for time in times if time > scene.time + 0.5), default=None) if not scene.live else None
-    hidden = [tag("input", type="hidden", name=name, value=value) for name, value in _kept(view)]
-    from_, to = (_written(times[0]), "now") if scene.live else (_written(scene.time), "now")
     return tag(
         "form",
-        tag(
-            "div",
-            area(
-                total,
-                max(max((value for _, value in total), default=0.0) * 1.1, 0.05),
-                "cpu",
-                "CPU of all containers over the recording",
-                (first, last),
-            ),
-            tag(
-                "input",
-                type="range",
-                name="at",
-                id="at",
-                min=first,
-                max=last,
-                step=1,
-                value=now,
-                aria_label="Time to look at",
-            ),
-            tag(
-                "div",
-                tag("span", units.time_of_day(first)),
-                tag("span", f"{units.age(last - first)} recorded, of {units.age(keep)} kept"),
-                tag("span", units.time_of_day(last)),
-                class_="ends",
-            ),
-            class_="track",
-        ),
-        tag(
-            "div",
-            *hidden,
-            tag("output", units.time_of_day(scene.time)),
-            tag("noscript", tag("button", "Look")),
-            tag(
-                "a",
-                "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
-                id="earlier",
-                class_="button",
-                title="Earlier",
-                href=link(view, at=_written(before)),
-            )
-            if before is not None
-            else None,
-            tag(
-                "a",
-                "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
-                id="later",
-                class_="button",
-                title="Later",
-                href=link(view, at=_written(after)),
-            )
-            if after is not None
-            else None,
-            tag("a", "Live", id="now", class_="button", href=link(view, at="", paused=False))
-            if not scene.live
-            else None,
-            tag(
-                "a",
-                "Compare with now" if not scene.live else "What changed",
-                class_="button",
-                data_leave=True,
-                href=f"/topz/diff?from={from_}&to={to}",
-            ),
-            class_="moves",
-        ),
+        _track(scene, history, keep),
+        _moves(scene, view, history.times),
         method="get",
         action="/topz",
         class_="travel",
     )
+
+
+def _track(scene: Scene, history: History, keep: float) -> Markup:
+    """The recording as a plot, and the slider below it."""
+    # Up to the present if that is shown, which is later than the last recorded moment.
+    first, last = int(history.times[0]), int(max(history.times[-1], scene.time)) + 1
+    total = history.total()
+    highest = max(max((value for _, value in total), default=0.0) * 1.1, 0.05)
+    return tag(
+        "div",
+        area(total, highest, "cpu", "CPU of all containers over the recording", (first, last)),
+        tag(
+            "input",
+            type="range",
+            name="at",
+            id="at",
+            min=first,
+            max=last,
+            step=1,
+            value=last if scene.live else int(scene.time),
+            aria_label="Time to look at",
+        ),
+        tag(
+            "div",
+            tag("span", units.time_of_day(first)),
+            tag("span", f"{units.age(last - first)} recorded, of {units.age(keep)} kept"),
+            tag("span", units.time_of_day(last)),
+            class_="ends",
+        ),
+        class_="track",
+    )
+
+
+def _moves(scene: Scene, view: View, times: Sequence[float]) -> Markup:
+    """The moment that is shown, and the links to others."""
+    before = max((time for time in times if time < scene.time - 0.5), default=None)
+    after = min((time for time in times if time > scene.time + 0.5), default=None) if not scene.live else None
+    hidden = [tag("input", type="hidden", name=name, value=value) for name, value in _kept(view)]
+    since = _written(times[0] if scene.live else scene.time)
+    return tag(
+        "div",
+        *hidden,
+        tag("output", units.time_of_day(scene.time)),
+        tag("noscript", tag("button", "Look")),
+        _step(view, before, "earlier", "Earlier", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}"),
+        _step(view, after, "later", "Later", "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"),
+        None if scene.live else tag("a", "Live", id="now", class_="button", href=link(view, at="", paused=False)),
+        tag(
+            "a",
+            "What changed" if scene.live else "Compare with now",
+            class_="button",
+            data_leave=True,
+            href=f"/topz/diff?from={since}&to=now",
+        ),
+        class_="moves",
+    )
+
+
+def _step(view: View, moment: float | None, name: str, title: str, sign: str) -> Markup | None:
+    """The link to a neighbouring moment, if there is one."""
+    if moment is None:
+        return None
+    return tag("a", sign, id=name, class_="button", title=title, href=link(view, at=_written(moment)))
 
 
 def _written(time: float) -> str:

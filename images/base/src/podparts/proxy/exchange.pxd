@@ -37,4 +37,5 @@ cdef class Exchange(Downstream):
     cdef bytes _extra(self, Forward forward)
     cpdef void fail(self, int status, str reason)
     cpdef void client_gone(self)
+    cdef void _let_go(self)
     cpdef void ended(self, int status)

@@ -292,14 +292,7 @@ class Exchange(Downstream):
         if self.phase != ANSWERING:
             return
         self.terms.report(status, self, reason)
-        up: Upstream | None = self.up
-        self.up = None
-        self.wire = None
-        if up is not None:
-            up.abandon()
-        elif self.forward is not None:
-            pool: Pool = self.forward.pool
-            pool.forget(self)
+        self._let_go()
         self.ended(status)
         if self.responded:
             self.cut_off()
@@ -309,19 +302,23 @@ class Exchange(Downstream):
     def client_gone(self) -> None:
         """The client closed: nobody waits for the answer."""
         if self.phase == ANSWERING or self.phase == TUNNEL:
-            up: Upstream | None = self.up
-            self.up = None
-            self.wire = None
-            if up is not None:
-                up.abandon()
-            elif self.forward is not None:
-                pool: Pool = self.forward.pool
-                pool.forget(self)
+            self._let_go()
             if self.phase == ANSWERING:
                 self.ended(self.status if self.responded else CLIENT_CLOSED)
             else:
                 self.terms.in_flight -= 1
         self.phase = GONE
+
+    def _let_go(self) -> None:
+        """Give up the upstream's connection, which cannot serve another exchange now, or the place in line for one."""
+        up: Upstream | None = self.up
+        self.up = None
+        self.wire = None
+        if up is not None:
+            up.abandon()
+        elif self.forward is not None:
+            pool: Pool = self.forward.pool
+            pool.forget(self)
 
     def ended(self, status: cython.int) -> None:
         """Let go of the upstream and count the exchange. The one place, whatever became of it."""
