@@ -26,7 +26,9 @@ TOP = {
     "tests",
     "tools",
 }
-LONGEST_MODULE = 600  # lines; beyond it a module does more than one thing
+LONGEST_MODULE = 500  # lines; beyond it a module does more than one thing
+# Longer than that today, and to be split (reading a head from asking and writing it); it must not grow meanwhile.
+TOO_LONG = {"images/base/src/podparts/wire/http1.py": 562}
 
 # Hosts of package registries, and folders of the machine that this was written on.
 PRIVATE = re.compile(
@@ -103,5 +105,5 @@ def test_no_dockerfile_fetches_a_frontend() -> None:
 
 
 def test_no_module_grows_beyond_what_one_can_read() -> None:
-    long = {file: text(file).count("\n") for file in ROOT.glob("images/*/src/**/*.py")}
-    assert not {str(file.relative_to(ROOT)): lines for file, lines in long.items() if lines > LONGEST_MODULE}
+    lines = {str(file.relative_to(ROOT)): text(file).count("\n") for file in ROOT.glob("images/*/src/**/*.py")}
+    assert not {name: count for name, count in lines.items() if count > TOO_LONG.get(name, LONGEST_MODULE)}
